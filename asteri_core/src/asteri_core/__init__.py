@@ -1,0 +1,1 @@
+"""The asteri kernel: processes, reactor, plugins, settings."""

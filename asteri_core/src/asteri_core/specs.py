@@ -1,0 +1,112 @@
+"""What a plugin provides: the values its hooks return at boot, which the registry checks and freezes.
+
+A spec names a thing, says what it is in one sentence and how to make it. No spec is consulted while a request runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from logging import Logger
+from typing import Any, Protocol, TypeVar
+
+from .sansio.connection import Colour, ConnectionFactory, Exchange, Sniff, Want
+
+API_VERSION = 1
+"""The version of the contracts in `asteri_core.api`. A plugin module may state ``asteri_api = 1``; another number is refused."""
+
+T = TypeVar("T")
+
+
+class Config(Protocol):
+    """The checked values of every setting: ``config[HttpSettings].keep_alive``."""
+
+    def __getitem__(self, group: type[T]) -> T:
+        """The typed, frozen settings of one group. Raises KeyError when no plugin has declared that group."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolSpec:
+    """A protocol on a byte stream."""
+
+    name: str
+    provides: str
+    """One sentence for ``--plugin list``."""
+    token: str
+    """Its name for ``--http``, e.g. ``"1"``."""
+    order: int
+    """The router asks in ascending order. The highest order is the fallback for what nobody recognises."""
+    sniff: Callable[[bytes], Sniff]
+    bind: Callable[[Config], ConnectionFactory]
+    """Called once per worker, before the first connection."""
+    alpn: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    """Modules that must be importable; the extra that installs them is named by ``extra``."""
+    extra: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationContext:
+    """What an interface may tell the application about where it runs."""
+
+    multithread: bool
+    multiprocess: bool
+    log: Logger
+
+
+class BlockingHandler(Protocol):
+    """An application of a blocking interface, ready to be run for an exchange.
+
+    The call returns when the application is done with the exchange: it has been finished, upgraded or aborted on every
+    path, and the application's errors have been logged and answered. It raises nothing but what is a defect, or the
+    executor's own exceptions (derived from BaseException) that stop a request.
+    """
+
+    def startup(self) -> None: ...
+
+    def __call__(self, exchange: Exchange, wait: Callable[[Exchange, Want], None]) -> None: ...
+
+    def shutdown(self) -> None: ...
+
+
+class AsyncHandler(Protocol):
+    """The same for an async interface: three coroutines, all run in the same event loop.
+
+    ``startup`` raises `WorkerBootError` when the application refuses to start.
+    """
+
+    async def startup(self) -> None: ...
+
+    async def __call__(self, exchange: Exchange, wait: Callable[[Exchange, Want], Any]) -> None: ...
+
+    async def shutdown(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceSpec:
+    """A way to call an application."""
+
+    name: str
+    provides: str
+    colour: Colour
+    recognises: Callable[[Any], bool]
+    """Whether this object is an application of this interface. The registry asks all; the lowest ``order`` that says yes wins."""
+    bind: Callable[[Any, Config, ApplicationContext], Any]
+    """Makes the `BlockingHandler` or `AsyncHandler` of an application. Raises `ApplicationLoadError`."""
+    order: int = 100
+    requires: tuple[str, ...] = ()
+    extra: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """A worker model."""
+
+    name: str
+    provides: str
+    colour: Colour
+    factory: Callable[[Any], Any]
+    """Makes the `asteri_core.worker_api.WorkerModel` of one worker from its `asteri_core.worker_api.Host`."""
+    multithread: bool = False
+    requires: tuple[str, ...] = ()
+    extra: str = ""

@@ -1,0 +1,1 @@
+"""The ASGI interface (3.0 and 2) for asteri."""

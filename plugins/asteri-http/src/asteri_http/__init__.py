@@ -1,0 +1,1 @@
+"""The rules of HTTP that every asteri protocol and interface shares."""

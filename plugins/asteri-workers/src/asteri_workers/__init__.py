@@ -1,0 +1,1 @@
+"""The worker models sync, gthread and asgi for asteri."""
