@@ -90,7 +90,7 @@ class InterfaceSpec:
     provides: str
     colour: Colour
     recognises: Callable[[Any], bool]
-    """Whether this object is an application of this interface. The registry asks all; the lowest ``order`` that says yes wins."""
+    """Whether this object is an application of this interface; the interface of the lowest ``order`` that says yes wins."""
     bind: Callable[[Any, Config, ApplicationContext], Any]
     """Makes the `BlockingHandler` or `AsyncHandler` of an application. Raises `ApplicationLoadError`."""
     order: int = 100

@@ -50,14 +50,14 @@ class Peer(NamedTuple):
 
 
 class FileSlice(NamedTuple):
-    """``count`` bytes of a regular file from ``offset`` on; sent by ``sendfile`` where the transport can.
+    """``length`` bytes of a regular file from ``offset`` on; sent by ``sendfile`` where the transport can.
 
     ``file`` is anything with ``fileno()``; it is kept alive, not closed, until the slice has been sent.
     """
 
     file: Any
     offset: int
-    count: int
+    length: int
 
 
 Sendable = bytes | bytearray | memoryview | FileSlice
@@ -161,7 +161,7 @@ class Switched(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """The peer broke the protocol outside of any started exchange. The connection has answered and closes; this is for the log."""
+    """The peer broke the protocol outside of any started exchange. The connection has answered; this is for the log."""
 
     error: Exception
 

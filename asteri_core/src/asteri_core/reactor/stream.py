@@ -1,0 +1,285 @@
+"""One connected socket of the reactor: reads what its session wants, writes what its session has, and closes well.
+
+    OPEN ──half-close sent──▶ LINGERING ──EOF, cap or deadline──▶ CLOSED
+      └────────────── lost, or write time-out ───────────────────────┘
+
+Lingering: after our half-close the peer's remaining bytes are read and thrown away for a while, because closing a
+socket with unread bytes makes the operating system send a reset that can destroy the answer on its way (RFC 9112
+section 9.6). A stream never looks at a byte, and only the reactor's lock holder calls it.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import socket
+from collections import deque
+from collections.abc import Sequence
+from selectors import EVENT_READ, EVENT_WRITE
+from typing import TYPE_CHECKING
+
+from ..sansio.connection import Connection, Failed, FileSlice, Finished, Sendable, Started
+from ..sansio.session import Session
+
+if TYPE_CHECKING:
+    from .loop import Reactor
+
+READ_SIZE = 65536
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 1 << 20
+"""What a peer may still send after our half-close before it gets a reset: enough for what was in flight."""
+FILE_PIECE = 1 << 20
+"""Bytes of a file sent in one turn, so that one download does not hold up the other peers."""
+
+
+class State(enum.Enum):
+    OPEN = "open"
+    LINGERING = "lingering"
+    CLOSED = "closed"
+
+
+class Stream:
+    """One peer's socket, its session and what is not yet sent."""
+
+    __slots__ = (
+        "_again",
+        "_dirty",
+        "_eof",
+        "_interest",
+        "_lingered",
+        "_progress",
+        "_pumping",
+        "_reactor",
+        "_session",
+        "_socket",
+        "_state",
+        "_unsent",
+        "tick",
+    )
+
+    def __init__(self, reactor: Reactor, sock: socket.socket, connection: Connection, now: float) -> None:
+        self._reactor = reactor
+        self._socket = sock
+        self._state = State.OPEN
+        self._interest = 0
+        self._unsent: deque[Sendable] = deque()
+        self._progress = now
+        """When bytes last left; while lingering, when that began."""
+        self._lingered = 0
+        self._eof = False
+        self._dirty = False
+        self._pumping = False
+        self._again = False
+        self.tick = 0
+        self._session = Session(connection, now, self.wake)
+
+    # -- what the session says ---------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """The session has something new; look at it in this turn or the next."""
+        if self._pumping:
+            self._again = True
+        elif not self._dirty:
+            self._dirty = True
+            self._reactor.mark(self)
+
+    # -- what the reactor says ---------------------------------------------------------------------------------------
+
+    def ready(self, mask: int) -> None:
+        """The socket is readable or writable."""
+        now = self._reactor.now
+        if mask & EVENT_WRITE and self._unsent:
+            self._write_unsent(now)
+        if mask & EVENT_READ and self._interest & EVENT_READ:
+            self._read(now)
+        self.pump(now)
+
+    def pump(self, now: float) -> None:
+        """Pass on the session's events and bytes until it has no more, then arrange to be called again."""
+        if self._state is not State.OPEN:
+            self._dirty = False
+            self._settle()
+            return
+        session = self._session
+        self._pumping = True
+        while True:
+            self._again = False
+            for event in session.events():
+                kind = type(event)
+                if kind is Started:
+                    self._reactor.started(event.exchange)  # type: ignore[union-attr]
+                elif kind is Finished:
+                    self._reactor.finished(event.exchange)  # type: ignore[union-attr]
+                elif kind is Failed:
+                    self._reactor.failed(event.error)  # type: ignore[union-attr]
+            if not self._unsent and self._state is State.OPEN:
+                data = session.data_to_send(now)
+                if data:
+                    self._progress = now
+                    self._write(data, now)
+                    self._again = True
+            if not self._again or self._unsent:
+                break
+        self._pumping = self._dirty = False
+        self._settle()
+
+    def expire(self, now: float) -> None:
+        """A deadline may have passed."""
+        if self._state is State.LINGERING:
+            if now >= self._progress + LINGER_SECONDS:
+                self._close()
+        elif self._unsent and now >= self._progress + self._reactor.write_timeout:
+            self.lose(now)
+        else:
+            self._session.expire(now)
+        self.pump(now)
+
+    def drain(self, until: float, now: float) -> None:
+        if self._state is State.OPEN:
+            self._session.drain(until, now)
+            self.pump(now)
+
+    def lose(self, now: float) -> None:
+        """Give the peer up: everything that runs for it is over, and it gets a reset."""
+        if self._state is State.CLOSED:
+            return
+        self._unsent.clear()
+        if self._state is State.OPEN:
+            self._session.lost(now)
+            self._pass_last_events()
+        self._close()
+
+    # -- the life of the socket --------------------------------------------------------------------------------------
+
+    def _read(self, now: float) -> None:
+        try:
+            data = self._socket.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.lose(now)
+            return
+        if self._state is State.LINGERING:
+            self._lingered += len(data)
+            if not data or self._lingered > LINGER_BYTES:
+                self._close()
+        elif data:
+            self._session.receive_data(data, now)
+        else:
+            self._eof = True
+            self._session.receive_eof(now)
+
+    def _write(self, data: Sequence[Sendable], now: float) -> None:
+        if len(data) == 1 and type(data[0]) is bytes and data[0]:
+            # The usual case: one answer, one system call.
+            piece = data[0]
+            try:
+                sent = self._socket.send(piece)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError:
+                self.lose(now)
+                return
+            if sent != len(piece):
+                self._unsent.append(memoryview(piece)[sent:])
+            return
+        self._unsent.extend(data)
+        self._write_unsent(now)
+
+    def _write_unsent(self, now: float) -> None:
+        unsent = self._unsent
+        try:
+            while unsent:
+                piece = unsent[0]
+                if type(piece) is FileSlice:
+                    if not self._send_file(piece):
+                        return
+                elif not piece:
+                    unsent.clear()
+                    self._half_close(now)
+                    return
+                elif not self._send_pieces():
+                    return
+                self._progress = now
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.lose(now)
+
+    def _send_pieces(self) -> bool:
+        """Send the bytes at the front of the queue in one call; False if not all of them left."""
+        unsent = self._unsent
+        pieces: list[bytes | bytearray | memoryview] = []
+        for piece in unsent:
+            if isinstance(piece, FileSlice) or not piece or len(pieces) == 64:
+                break
+            pieces.append(piece)
+        sent = self._socket.sendmsg(pieces)
+        for piece in pieces:
+            if sent < len(piece):
+                if sent:
+                    self._progress = self._reactor.now
+                    unsent[0] = memoryview(piece)[sent:]
+                return False
+            sent -= len(piece)
+            unsent.popleft()
+        return True
+
+    def _send_file(self, piece: FileSlice) -> bool:
+        """Send some of a file; False if more of it is left, for another turn."""
+        size = min(piece.length, FILE_PIECE)
+        sent = os.sendfile(self._socket.fileno(), piece.file.fileno(), piece.offset, size)
+        if sent == 0 and piece.length:
+            raise ConnectionAbortedError("the file ended before the announced length")
+        if sent < piece.length:
+            self._progress = self._reactor.now
+            self._unsent[0] = FileSlice(piece.file, piece.offset + sent, piece.length - sent)
+            return False
+        self._unsent.popleft()
+        return True
+
+    def _half_close(self, now: float) -> None:
+        if self._eof:
+            self._close()
+            return
+        self._state = State.LINGERING
+        self._progress = now
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close()
+
+    def _close(self) -> None:
+        self._pass_last_events()
+        self._state = State.CLOSED
+        self._unsent.clear()
+        self._reactor.forget(self, self._socket, self._interest)
+        self._interest = 0
+        self._socket.close()
+
+    def _pass_last_events(self) -> None:
+        for event in self._session.events():
+            if type(event) is Finished:
+                self._reactor.finished(event.exchange)
+
+    def _settle(self) -> None:
+        """After every change: what to watch the socket for, and until when."""
+        state = self._state
+        if state is State.CLOSED:
+            return
+        if state is State.LINGERING:
+            interest = EVENT_READ
+            deadline: float | None = self._progress + LINGER_SECONDS
+        else:
+            interest = EVENT_READ if not self._eof and self._session.wants_data else 0
+            deadline = self._session.deadline()
+            if self._unsent:
+                interest |= EVENT_WRITE
+                stalled = self._progress + self._reactor.write_timeout
+                if deadline is None or stalled < deadline:
+                    deadline = stalled
+        if interest != self._interest:
+            self._reactor.watch(self, self._socket, self._interest, interest)
+            self._interest = interest
+        if deadline is not None:
+            self._reactor.set_deadline(self, deadline)
