@@ -1,0 +1,113 @@
+"""Every developer action, a session each: ``python3 -m nox -l`` lists them, ``python3 -m nox -s tests`` runs one.
+
+Sessions run on the interpreter that runs nox. They install the packages the way a user does, from the checkout and not
+editable, so that what is tested is what is shipped. What each needs besides is a dependency group of pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "types", "arch", "docs", "tests"]
+
+ROOT = Path(__file__).parent
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+PACKAGES = [ROOT / "asteri_core", *PLUGINS, ROOT]
+"""Every distribution of the repository, the facade last."""
+
+
+def install_group(session: nox.Session, *groups: str) -> None:
+    """Install the requirements of dependency groups."""
+    pyproject = nox.project.load_toml(ROOT / "pyproject.toml")
+    session.install(*nox.project.dependency_groups(pyproject, *groups))
+
+
+def install_packages(session: nox.Session, *groups: str) -> None:
+    """Install every package of the checkout, and the groups, in one go.
+
+    setuptools builds in the tree and would ship what an earlier ``build/`` still holds of deleted modules: hence the
+    sweep.
+    """
+    for package in PACKAGES:
+        shutil.rmtree(package / "build", ignore_errors=True)
+    pyproject = nox.project.load_toml(ROOT / "pyproject.toml")
+    requirements = nox.project.dependency_groups(pyproject, *groups) if groups else ()
+    session.install(*map(str, PACKAGES), *requirements)
+    for package in PACKAGES:
+        shutil.rmtree(package / "build", ignore_errors=True)
+
+
+@nox.session
+def serve(session: nox.Session) -> None:
+    """Serve the landing page of examples/ on 127.0.0.1:8000 until Ctrl-C. Further arguments go to asteri."""
+    install_packages(session)
+    session.chdir(ROOT / "examples" / "landing")
+    session.log("serving http://127.0.0.1:8000/ until Ctrl-C")
+    session.run(
+        *("asteri", "--bind", "127.0.0.1:8000", *session.posargs, "app:app"),
+        interrupt_timeout=5.0,
+        terminate_timeout=35.0,
+    )
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the whole test suite against the installed packages. A skipped test is a failure."""
+    install_packages(session, "test")
+    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format with ruff. ``-- --fix`` mends what ruff can mend."""
+    install_group(session, "lint")
+    session.run("ruff", "check", *session.posargs, ".")
+    session.run("ruff", "format", *([] if "--fix" in session.posargs else ["--check"]), ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of every package's sources with mypy in strict mode."""
+    install_group(session, "types")
+    sources = [str((package / "src").relative_to(ROOT)) for package in PACKAGES]
+    session.run("mypy", "--strict", *sources)
+
+
+@nox.session
+def arch(session: nox.Session) -> None:
+    """Check who imports whom, what each module may touch, and how large it is."""
+    install_packages(session, "arch")
+    session.run("lint-imports")
+    session.run("python", "-m", "pytest", "tests/architecture", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Check the documents against the code and each other. ``-- --write`` writes the generated pages anew."""
+    install_packages(session, "docs")
+    if "--write" in session.posargs:
+        session.run("python", "docs/generate.py")
+    session.run("python", "-m", "pytest", "tests/docs")
+
+
+@nox.session
+def sdists(session: nox.Session) -> None:
+    """Build the sdist and the wheel of every package, install the wheels in a fresh environment, run asteri."""
+    session.install("build", "setuptools>=77")
+    dist = Path(session.create_tmp()) / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    for package in PACKAGES:
+        session.run("python", "-m", "build", "--quiet", "--outdir", str(dist), str(package))
+    fresh = Path(session.create_tmp()) / "fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    session.run("python", "-m", "venv", str(fresh))
+    python = str(fresh / "bin" / "python")
+    wheels = sorted(map(str, dist.glob("*.whl")))
+    if len(wheels) != len(PACKAGES) or len(list(dist.glob("*.tar.gz"))) != len(PACKAGES):
+        session.error(f"expected {len(PACKAGES)} wheels and sdists, found {sorted(dist.iterdir())}")
+    session.run(python, "-m", "pip", "install", "--quiet", *wheels, external=True)
+    session.run(str(fresh / "bin" / "asteri"), "--version", external=True)
