@@ -5,6 +5,7 @@
     ├── PluginError             a plugin is broken, missing or clashes with another     (exit status 2)
     ├── ApplicationLoadError    the application cannot be imported or recognised        (exit status 4)
     ├── WorkerBootError         the worker could not get ready, e.g. lifespan failed    (exit status 3)
+    ├── BindError               an address is in use, forbidden or unknown              (exit status 1)
     ├── LocalProtocolError      our side asked for something the protocol forbids
     └── RemoteProtocolError     the peer sent something the protocol forbids; carries the status to answer with
     Disconnected(ConnectionError)   the peer has left; what was to be read or sent is void
@@ -43,6 +44,10 @@ class WorkerBootError(AsteriError):
     """A worker could not get ready to serve."""
 
     exit_status = 3
+
+
+class BindError(AsteriError):
+    """An address cannot be listened on: it is in use, not allowed or not known to this machine."""
 
 
 class LocalProtocolError(AsteriError):

@@ -1,0 +1,1 @@
+"""Processes: the arbiter, its workers, and what they share."""
