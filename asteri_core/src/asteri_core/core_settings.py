@@ -146,6 +146,14 @@ class ServerSettings:
         10.0, "seconds from accepting a connection until its protocol is clear; longer is closed",
         metavar="SECONDS", minimum=0.001,
     )  # fmt: skip
+    body_buffer: int = setting(
+        65536,
+        "bytes of one request body kept in memory while it is collected for a blocking application; "
+        "the rest goes to a temporary file",
+        metavar="BYTES",
+        minimum=0,
+        check=size,
+    )
     request_timeout: float | None = setting(
         None,
         "seconds one request may run before its stack is logged and it is answered 504 or cancelled; off by default",

@@ -16,10 +16,7 @@ CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 def usable_cores(quota_file: Path = CGROUP_QUOTA) -> int:
     """The number of cores that this process can keep busy, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = quota_file.read_text("ascii").split()
     except (OSError, ValueError):
