@@ -4,7 +4,7 @@
     module:factory()   the attribute is called without arguments and returns the application
     module             the first of ``app``, ``application`` and ``create_app()`` that the module has
 
-Everything that goes wrong is an `ApplicationLoadError`; an exception that the application's own code raised is its cause.
+Everything that goes wrong is an `ApplicationLoadError`; an exception of the application's own code is its cause.
 How the application is called is not known here: the interfaces in the registry are asked.
 """
 
@@ -112,7 +112,7 @@ def _near(name: str, owner: Any) -> str:
     public = [attribute for attribute in dir(owner) if not attribute.startswith("_")]
     if isinstance(owner, ModuleType):
         public = _callables(owner) or public
-    return suggestion(name, public[:20] if len(public) > 20 else public)
+    return suggestion(name, public)
 
 
 def _callables(module: ModuleType) -> list[str]:

@@ -175,6 +175,8 @@ def _freeze(plugins: list[_Plugin]) -> Registry:
     lifecycle: dict[str, tuple[Hook, ...]] = {}
     for plugin in plugins:
         name = plugin.candidate.name
+        if plugin.why:
+            unavailable["plugin", name] = plugin.why
         for kind, spec in plugin.specs:
             _claim(owners, kind, spec.name, name)
             key = spec.name

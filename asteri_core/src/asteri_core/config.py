@@ -102,7 +102,7 @@ class Config:
         found = config_files.ConfigFile("", {})
         if path is not None:
             found = config_files.read(path, file or path.name, settings)
-        values = _named(found, settings)
+        values = _named(found, settings, registry)
         entries = {name: _entry(one, arguments, environ, values, found.name) for name, one in settings.items()}
         held_back = []
         if previous is not None:
@@ -128,13 +128,15 @@ class Config:
         return self._entries[name].source
 
 
-def _named(file: config_files.ConfigFile, settings: Mapping[str, Declared]) -> dict[str, Any]:
+def _named(file: config_files.ConfigFile, settings: Mapping[str, Declared], registry: Registry) -> dict[str, Any]:
     """The file's values by setting name; hyphens stand for underscores, as on the command line."""
     values: dict[str, Any] = {}
     for key, value in file.values.items():
         name = key.replace("-", "_")
         if name not in settings:
-            raise ConfigurationError(f"{file.name} has no setting {key!r} to set: {suggestion(name, settings)}")
+            raise ConfigurationError(
+                f"{file.name} sets {key!r}, which is no setting: {suggestion(name, settings)}{registry.missing_plugins()}"
+            )
         if name in values:
             raise ConfigurationError(f"{file.name} sets {name!r} twice")
         values[name] = value

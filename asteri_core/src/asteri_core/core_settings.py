@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from .bind import parse_bind
 from .settings import setting
 
 
@@ -62,6 +63,12 @@ def seconds_or_off(raw: Any) -> float | None:
         raise ValueError("seconds or off was expected") from None
 
 
+def address(raw: Any) -> str:
+    """An address to bind to, as it was written."""
+    parse_bind(str(raw))
+    return str(raw)
+
+
 def worker_count(raw: Any) -> int:
     """A number, or ``auto`` for one worker per usable core."""
     if str(raw).strip().lower() == "auto":
@@ -97,6 +104,7 @@ class ServerSettings:
         "where to listen: HOST:PORT, [V6]:PORT, :PORT, unix:PATH, unix:@ABSTRACT or fd://N; may be repeated",
         flags=("-b",),
         metavar="ADDRESS",
+        check=address,
         reloadable=False,
     )
     backlog: int = setting(
@@ -138,6 +146,14 @@ class ServerSettings:
         metavar="COUNT",
         minimum=1,
     )
+    body_buffer: int = setting(
+        65536,
+        "bytes of a request body kept in memory while it is collected for a blocking application, such as 64K; "
+        "the rest goes to a temporary file",
+        metavar="SIZE",
+        minimum=0,
+        check=size,
+    )
     write_timeout: float = setting(
         30.0, "seconds a peer may take without reading any of a response before it is cut off",
         metavar="SECONDS", minimum=0.001,
@@ -146,14 +162,6 @@ class ServerSettings:
         10.0, "seconds from accepting a connection until its protocol is clear; longer is closed",
         metavar="SECONDS", minimum=0.001,
     )  # fmt: skip
-    body_buffer: int = setting(
-        65536,
-        "bytes of one request body kept in memory while it is collected for a blocking application; "
-        "the rest goes to a temporary file",
-        metavar="BYTES",
-        minimum=0,
-        check=size,
-    )
     request_timeout: float | None = setting(
         None,
         "seconds one request may run before its stack is logged and it is answered 504 or cancelled; off by default",

@@ -13,10 +13,16 @@ def nearest(name: str, valid: Iterable[str], cutoff: float = 0.6) -> str | None:
     return found[0] if found else None
 
 
+LISTED = 30
+"""Valid names that are listed at most; a longer list helps nobody."""
+
+
 def suggestion(name: str, valid: Iterable[str]) -> str:
     """``did you mean 'x'`` when one is near, else ``valid are: x, y``."""
     names = sorted(valid)
     near = nearest(name, names)
     if near is not None:
         return f"did you mean {near!r}"
-    return "valid are: " + ", ".join(names) if names else "there is none"
+    if not names:
+        return "there is none"
+    return "valid are: " + ", ".join(names[:LISTED]) + (", ..." if len(names) > LISTED else "")

@@ -71,7 +71,7 @@ class Registry:
     describe: Callable[[], tuple[PluginInfo, ...]]
     """Makes `plugins`. Versions are read from files, which a server that just starts has no need of."""
     unavailable: Mapping[tuple[str, str], str]
-    """Why a (kind, name) that a plugin declares cannot be used."""
+    """Why a (kind, name) cannot be used: ``("worker", "gevent")``, or ``("plugin", name)`` for a broken plugin."""
     hooks: Mapping[str, tuple[Hook, ...]]
 
     @classmethod
@@ -114,7 +114,7 @@ class Registry:
         """
         specs = sorted(self.workers.values(), key=lambda spec: spec.name not in PREFERRED_WORKERS)
         if not specs:
-            raise PluginError("no worker model is installed")
+            raise PluginError(f"no worker model is installed{self.missing_plugins()}")
         fits = [spec for spec in specs if spec.colour is colour]
         if colour is Colour.BLOCKING:
             fits = [spec for spec in fits if spec.multithread == (threads > 1)] or fits
@@ -125,11 +125,16 @@ class Registry:
         wanted = {part.strip() for token in tokens for part in token.split(",")} - {""}
         if not wanted:
             if not self.protocols:
-                raise PluginError("no protocol is installed")
+                raise PluginError(f"no protocol is installed{self.missing_plugins()}")
             return self.protocols
         known = {spec.token: spec for spec in self.protocols}
         chosen = [self._find("protocol", token, known) for token in wanted]
         return tuple(sorted(chosen, key=lambda spec: spec.order))
+
+    def missing_plugins(self) -> str:
+        """What to add to an error about something unknown: the broken plugins, which might have provided it."""
+        broken = [f"{name} ({why})" for (kind, name), why in self.unavailable.items() if kind == "plugin"]
+        return f"; unavailable plugins: {', '.join(broken)}" if broken else ""
 
     def _find(self, kind: str, name: str, known: Mapping[str, T]) -> T:
         found = known.get(name)
@@ -138,7 +143,7 @@ class Registry:
         why = self.unavailable.get((kind, name))
         if why is not None:
             raise PluginError(f"{kind} {name!r} is not available: {why}")
-        raise PluginError(f"there is no {kind} {name!r}: {suggestion(name, known)}")
+        raise PluginError(f"there is no {kind} {name!r}: {suggestion(name, known)}{self.missing_plugins()}")
 
 
 def called_by_keyword(name: str, function: Any) -> Hook:
