@@ -1,9 +1,9 @@
 """Every hook of asteri, on one page.
 
 A plugin is a module (or object) named by an entry point of the group ``asteri``; what it implements it marks with
-``@asteri.hookimpl``. The first part is called once at boot and returns values, which the registry checks and freezes. The second
-part follows the life of the server. No hook is called while a request runs, except ``pre_request`` and ``post_request``,
-and those only when somebody implements them.
+``@asteri.hookimpl``. The first part is called once at boot and returns values, which the registry checks and freezes.
+The second part follows the life of the server. No hook is called while a request runs, except ``pre_request`` and
+``post_request``, and those only when somebody implements them.
 
 A Python configuration file may define the lifecycle hooks as plain functions with the same names and parameters.
 """

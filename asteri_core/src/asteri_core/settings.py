@@ -5,7 +5,8 @@
         echo_limit: int = setting(1024, "longest line echoed, in bytes", metavar="BYTES", minimum=1)
 
 One declaration gives the name, the type, the default, the help, the flag (``--echo-limit``), the environment name
-(``ASTERI_ECHO_LIMIT``) and the key in a file (``echo_limit``). This module declares; `config` finds, checks and keeps values.
+(``ASTERI_ECHO_LIMIT``) and the key in a file (``echo_limit``). This module declares; `config` finds, checks and keeps
+values.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class Setting:
 def setting(default: Any, help: str, **facts: Any) -> Any:
     """A dataclass field that is a setting. ``facts`` are the other fields of `Setting`.
 
-    The field's annotation gives the type: bool, int, float (seconds unless the help says otherwise), str, ``X | None``, or
-    ``tuple[X, ...]`` for one that may be repeated.
+    The field's annotation gives the type: bool, int, float (seconds unless the help says otherwise), str, ``X |
+    None``, or ``tuple[X, ...]`` for one that may be repeated.
     """
     return dataclasses.field(default=default, metadata={METADATA_KEY: Setting(help, **facts)})
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from .sansio.connection import Colour, ConnectionFactory, Exchange, Sniff, Want
 
 API_VERSION = 1
-"""The version of the contracts in `asteri_core.api`. A plugin module may state ``asteri_api = 1``; another number is refused."""
+"""The version of the contracts in `asteri_core.api`. A plugin states it as ``asteri_api``; another number is refused."""
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class InterfaceSpec:
     provides: str
     colour: Colour
     recognises: Callable[[Any], bool]
-    """Whether this object is an application of this interface; the interface of the lowest ``order`` that says yes wins."""
+    """Whether this object is such an application; the interface of the lowest ``order`` that says yes wins."""
     bind: Callable[[Any, Config, ApplicationContext], Any]
     """Makes the `BlockingHandler` or `AsyncHandler` of an application. Raises `ApplicationLoadError`."""
     order: int = 100

@@ -1,8 +1,8 @@
-"""The second door: a selector under which a stock asyncio loop runs, while the reactor's own peers are served inside `select`.
+"""The second door: a selector for a stock asyncio loop, in whose `select` the reactor serves its own peers.
 
-asyncio registers its descriptors here and asks for those that are ready; they are watched in the reactor's own wait. A
-turn in which only peers were served returns an empty list, as a time-out does, so that the callbacks they have scheduled
-run next. The selector does not own the reactor: closing it takes out what asyncio registered, no more.
+asyncio registers its descriptors here and asks for those that are ready; they are watched in the reactor's own wait.
+A turn in which only peers were served returns an empty list, as a time-out does, so that the callbacks they have
+scheduled run next. The selector does not own the reactor: closing it takes out what asyncio registered, no more.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ It serves every event loop through three doors:
 3. `Reactor.fileno` and `Reactor.poll(0)`: a foreign loop watches the descriptor, and is told by ``on_dirty`` and
    `timeout` what else it must call for.
 
-Threads: `poll` dispatches while it holds `Reactor.lock`. Another thread may touch an exchange only while it holds that lock, and
-calls `flush` before it lets go. `post` and `wake` may be called by anybody. The reactor never sees a header, never runs an
-application and knows no protocol.
+Threads: `poll` dispatches while it holds `Reactor.lock`. Another thread may touch an exchange only while it holds
+that lock, and calls `flush` before it lets go. `post` and `wake` may be called by anybody. The reactor never sees a
+header, never runs an application and knows no protocol.
 """
 
 from __future__ import annotations
@@ -47,8 +47,7 @@ class Reactor:
 
     ``started``, ``finished`` and ``failed`` are called with the lock held for the events of all connections.
     ``write_timeout`` is the number of seconds a peer may leave all our bytes untaken; ``max_connections`` the number of
-    open peers from which accepting pauses; ``accept_batch`` how many peers are accepted in one turn (1 leaves the others
-    to other workers).
+    open peers from which accepting pauses.
     """
 
     def __init__(
@@ -59,7 +58,6 @@ class Reactor:
         failed: Callable[[Exception], None] = _ignore,
         write_timeout: float = 30.0,
         max_connections: int = 1000,
-        accept_batch: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.started = started
@@ -71,10 +69,11 @@ class Reactor:
         self.lock = threading.RLock()
         self.accepted = 0
         """Peers accepted so far."""
+        self.accept_batch = 8
+        """Peers accepted in one turn; what is more is left to the next turn and to other workers."""
         self.on_dirty: Callable[[], None] | None = None
         """Set by a foreign loop (door 3): called when `poll` is needed although no descriptor will say so."""
         self._max_connections = max_connections
-        self._accept_batch = accept_batch
         self._poller = selectors.DefaultSelector()
         self._streams: set[Stream] = set()
         self._listeners: dict[socket.socket, ConnectionFactory] = {}
@@ -160,7 +159,7 @@ class Reactor:
                 self._wake_out.send(b"\0")
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Have ``callback`` called at ``when`` by the reactor's clock. The caller is the reactor's thread or holds the lock."""
+        """Have ``callback`` called at ``when`` by the reactor's clock. The caller is its thread or holds the lock."""
         timer = self._timers.add(when, callback)
         if self._sleeping and when < self._sleeping_until:
             self.wake()
@@ -223,7 +222,7 @@ class Reactor:
         self._wake_out.close()
 
     def _accept(self, listener: socket.socket, factory: ConnectionFactory, mask: int) -> None:
-        for _ in range(self._accept_batch):
+        for _ in range(self.accept_batch):
             try:
                 sock, address = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

@@ -38,8 +38,8 @@ class Deadlines(Generic[T]):
     def set(self, member: T, when: float) -> bool:
         """Make sure that ``member`` comes out of `due` at ``when`` or before. True if this is now the first deadline.
 
-        A later deadline than the one already set changes nothing: the member comes out early and is set anew. That way the
-        keep-alive deadline that moves with every request costs one comparison.
+        A later deadline than the one already set changes nothing: the member comes out early and is set anew. That
+        way the keep-alive deadline that moves with every request costs one comparison.
         """
         tick = int(when / TICK) + 1
         if member.tick:

@@ -1,15 +1,17 @@
 """The contract between whatever moves bytes and whatever understands them.
 
-A `Connection` is the state of one peer without I/O: bytes and the time go in; events, bytes and a deadline come out. A
-protocol, the router, TLS and the PROXY header are all connections, so the reactor drives every one of them the same way:
+A `Connection` is the state of one peer without I/O: bytes and the time go in; events, bytes and a deadline come out.
+A protocol, the router, TLS and the PROXY header are all connections, so the reactor drives every one of them the same
+way:
 
     receive_data / receive_eof / lost / expire / drain   ─▶   events()   ─▶   data_to_send()   ─▶   deadline()
 
 An `Exchange` is one request and its response. Its operations never block: each is done at once, or says that it would
 block, and then `watch` tells when to try again. How to wait is the executor's affair.
 
-Both are written down as `typing.Protocol`: the C twins satisfy them without inheriting. Nothing here reads a clock, opens a
-socket or starts a thread; calls into one connection and its exchanges are never concurrent (the reactor's lock sees to it).
+Both are written down as `typing.Protocol`: the C twins satisfy them without inheriting. Nothing here reads a clock,
+opens a socket or starts a thread; calls into one connection and its exchanges are never concurrent (the reactor's
+lock sees to it).
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ class FileSlice(NamedTuple):
 
 
 Sendable = bytes | bytearray | memoryview | FileSlice
-"""What an exchange sends and a connection hands to the reactor. An empty ``bytes`` from a connection means half-close."""
+"""What an exchange sends and a connection hands to the reactor, where an empty ``bytes`` means half-close."""
 
 
 class Want(enum.Enum):
@@ -118,8 +120,8 @@ class Exchange(Protocol):
     def send(self, data: Sendable, end: bool = False) -> bool:
         """Send content, the last of it if ``end``. False asks to wait for `Want.WRITE` before the next call.
 
-        The data is taken over in any case. Raises `Disconnected`, or `LocalProtocolError` when the content is longer or,
-        at the end, shorter than the declared Content-Length.
+        The data is taken over in any case. Raises `Disconnected`, or `LocalProtocolError` when the content is longer
+        or, at the end, shorter than the declared Content-Length.
         """
 
     def finish(self, trailers: Sequence[Header] = ()) -> None:
@@ -175,8 +177,8 @@ class Connection(Protocol):
 
     wake: Callable[[], None]
     """Set by whoever drives the connection. The connection calls it when an exchange's operation has left something in
-    `events` or `data_to_send`, or has changed `wants_data` or `deadline`, outside of a call from the driver. It only marks;
-    it never calls back into the connection."""
+    `events` or `data_to_send`, or has changed `wants_data` or `deadline`, outside of a call from the driver. It
+    only marks; it never calls back into the connection."""
 
     @property
     def wants_data(self) -> bool:

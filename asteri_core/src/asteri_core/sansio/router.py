@@ -1,8 +1,8 @@
 """The router is the first connection of every byte stream: it tells from the first bytes which protocol is spoken.
 
-Its entries are asked in their order. The first YES wins, but only once every entry before it has said NO: a higher entry's
-"not yet" holds back a lower entry's YES. The only event is `Switched`. What nobody recognises goes to the fallback entry,
-which answers in its own way ("always an answer"). The router speaks no protocol and sends nothing.
+Its entries are asked in their order. The first YES wins, but only once every entry before it has said NO: a higher
+entry's "not yet" holds back a lower entry's YES. The only event is `Switched`. What nobody recognises goes to the
+fallback entry, which answers in its own way ("always an answer"). The router speaks no protocol and sends nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from .connection import ConnectionFactory, Event, Failed, Peer, Sendable, Sniff, Switched
 
 SNIFF_LIMIT = 4096
-"""Bytes after which an undecided router stops waiting: no known preface is longer than a PROXY v2 header of this size."""
+"""Bytes after which an undecided router stops waiting: no known preface is longer than such a PROXY v2 header."""
 
 
 class Route(NamedTuple):

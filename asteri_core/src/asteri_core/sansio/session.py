@@ -1,8 +1,8 @@
 """A session is the byte stream of one peer: the connection that owns it now, and the hand-over to the next one.
 
-`Switched` is handled here and nowhere else: the router to a protocol, HTTP/1.1 to WebSocket, a stage to what it carries. A
-session is itself a `Connection`, so a stage (TLS, the PROXY header) drives the stream inside it by holding another session.
-It adds nothing to the bytes and knows no protocol.
+`Switched` is handled here and nowhere else: the router to a protocol, HTTP/1.1 to WebSocket, a stage to what it
+carries. A session is itself a `Connection`, so a stage (TLS, the PROXY header) drives the stream inside it by holding
+another session. It adds nothing to the bytes and knows no protocol.
 """
 
 from __future__ import annotations

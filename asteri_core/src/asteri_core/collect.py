@@ -1,0 +1,64 @@
+"""Collects a request's body before a blocking application runs, so that a slow upload never holds a worker.
+
+Up to a limit the body stays in memory, beyond it goes to a temporary file without a name. A request that expects 100
+(Continue) is handed on at once with ``body`` None: asking for the body is the application's decision (RFC 9110
+section 10.1.1), and it then reads from the exchange itself. What is wrong with a body is answered by its protocol;
+the application never sees such a request.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from io import BytesIO
+from typing import IO
+
+from .errors import Disconnected, RemoteProtocolError
+from .sansio.connection import Exchange, Want
+
+
+class Collector:
+    """Calls ``then(exchange)`` once ``exchange.body`` is whole.
+
+    ``limit`` is in bytes. ``post`` has a callback run soon by the driver of the connection, outside of the
+    connection's own calls.
+    """
+
+    def __init__(
+        self, limit: int, post: Callable[[Callable[[], None]], None], then: Callable[[Exchange], None]
+    ) -> None:
+        self._limit = limit
+        self._post = post
+        self._then = then
+
+    def collect(self, exchange: Exchange) -> None:
+        """Begin with an exchange that has just been started."""
+        if exchange.expects_continue:
+            self._then(exchange)
+            return
+        exchange.body = BytesIO()
+        self._go_on(exchange)
+
+    def _go_on(self, exchange: Exchange) -> None:
+        body: IO[bytes] = exchange.body
+        try:
+            while piece := exchange.read():
+                if type(body) is BytesIO and body.tell() + len(piece) > self._limit:
+                    body = exchange.body = _spill(body)
+                body.write(piece)
+        except (Disconnected, RemoteProtocolError):
+            body.close()
+            return
+        if piece is None:
+            if not exchange.watch(Want.READ, lambda: self._post(lambda: self._go_on(exchange))):
+                return
+            self._post(lambda: self._go_on(exchange))
+            return
+        body.seek(0)
+        self._then(exchange)
+
+
+def _spill(memory: BytesIO) -> IO[bytes]:
+    file = tempfile.TemporaryFile(prefix="asteri-body-")  # noqa: SIM115  closed with the exchange
+    file.write(memory.getvalue())
+    return file

@@ -1,0 +1,121 @@
+"""Blocking handlers one at a time in the reactor's own thread: the ``sync`` model.
+
+`start` only puts the exchange in line. The worker model calls `run_next` between two turns of the reactor; while the
+application waits for its peer, the reactor goes on turning here, so the bytes of all others move and what they ask is
+put in line.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import signal
+import threading
+from collections import deque
+from typing import Any
+
+from ..errors import ConfigurationError
+from ..reactor import Reactor
+from ..sansio.connection import Exchange, Want
+from ..specs import BlockingHandler
+from .executor import answer_timeout, describe
+
+log = logging.getLogger("asteri.error")
+
+
+class RequestTimeout(BaseException):
+    """Raised in the application when its request runs over the request time-out."""
+
+
+class InlineExecutor:
+    """Runs a blocking handler in the calling thread.
+
+    With a ``request_timeout`` (seconds) the process's interval timer interrupts the application, which only the main
+    thread can receive. Raises `ConfigurationError` for that in another thread.
+    """
+
+    def __init__(self, handler: BlockingHandler, reactor: Reactor, request_timeout: float | None = None) -> None:
+        if request_timeout and threading.current_thread() is not threading.main_thread():
+            raise ConfigurationError("request_timeout of a sync worker needs the main thread; use gthread or asgi")
+        self._handler = handler
+        self._reactor = reactor
+        self._request_timeout = request_timeout
+        self._line: deque[Exchange] = deque()
+        self._busy = 0
+        self._armed = False
+        self._context = contextvars.copy_context()
+
+    @property
+    def running(self) -> int:
+        return self._busy + len(self._line)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether `run_next` has something to run."""
+        return bool(self._line)
+
+    def startup(self) -> None:
+        if self._request_timeout:
+            signal.signal(signal.SIGALRM, self._interrupt)
+        self._handler.startup()
+        self._context = contextvars.copy_context()
+
+    def start(self, exchange: Exchange) -> None:
+        self._line.append(exchange)
+
+    def expire(self, exchange: Exchange) -> None:
+        """Called in a turn of the reactor: the exchange is in line, or waits for its peer with the interval timer due."""
+        if exchange in self._line:
+            self._line.remove(exchange)
+            log.error("request time-out: %s\nit waits for its turn", describe(exchange))
+            answer_timeout(exchange)
+
+    def shutdown(self) -> None:
+        self._handler.shutdown()
+        if self._request_timeout:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    def run_next(self) -> None:
+        """Run the application for the first exchange in line."""
+        exchange = self._line.popleft()
+        self._busy += 1
+        try:
+            if self._request_timeout:
+                self._run_timed(exchange, self._request_timeout)
+            else:
+                self._context.copy().run(self._handler, exchange, self.wait)
+        except Exception:
+            log.exception("the handler failed: %s", describe(exchange))
+            exchange.abort()
+        finally:
+            self._busy -= 1
+
+    def _run_timed(self, exchange: Exchange, seconds: float) -> None:
+        try:
+            self._armed = True
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            try:
+                self._context.copy().run(self._handler, exchange, self.wait)
+            finally:
+                self._armed = False
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except RequestTimeout:
+            log.exception("request time-out: %s", describe(exchange))
+            answer_timeout(exchange)
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        if self._armed:
+            self._armed = False
+            raise RequestTimeout
+
+    def wait(self, exchange: Exchange, want: Want) -> None:
+        """Turn the reactor until ``want`` may hold."""
+        woken = False
+
+        def wake() -> None:
+            nonlocal woken
+            woken = True
+
+        woken = exchange.watch(want, wake)
+        while not woken:
+            self._reactor.poll()

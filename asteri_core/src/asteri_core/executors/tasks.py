@@ -1,0 +1,96 @@
+"""Async handlers as tasks of an asyncio loop that runs in the reactor's thread: the ``asgi`` model.
+
+Each call runs in a copy of the context in which the application was started, so that context variables of one request
+are not seen by the next, and keeps it across every suspension.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import io
+import logging
+from typing import Any
+
+from ..sansio.connection import Exchange, Want
+from ..specs import AsyncHandler
+from .executor import answer_timeout, describe
+
+log = logging.getLogger("asteri.error")
+
+CANCEL_SECONDS = 5.0
+"""How long `shutdown` waits for the tasks it has cancelled."""
+
+
+class TaskExecutor:
+    """Runs an async handler in ``loop``. Every method is called in the loop's thread."""
+
+    def __init__(self, handler: AsyncHandler, loop: asyncio.AbstractEventLoop) -> None:
+        self._handler = handler
+        self._loop = loop
+        self._tasks: dict[Exchange, asyncio.Task[None]] = {}
+        self._context = contextvars.copy_context()
+
+    @property
+    def running(self) -> int:
+        return len(self._tasks)
+
+    def startup(self) -> None:
+        self._loop.run_until_complete(self._handler.startup())
+        self._context = contextvars.copy_context()
+
+    def start(self, exchange: Exchange) -> None:
+        self.begin(exchange)
+
+    def begin(self, exchange: Exchange) -> asyncio.Task[None]:
+        """Make the task that runs the handler for ``exchange``."""
+        task = self._loop.create_task(self._run(exchange), context=self._context.copy())
+        self._tasks[exchange] = task
+        return task
+
+    def expire(self, exchange: Exchange) -> None:
+        task = self._tasks.get(exchange)
+        if task is not None:
+            stack = io.StringIO()
+            task.print_stack(file=stack)
+            log.error("request time-out: %s\n%s", describe(exchange), stack.getvalue())
+            answer_timeout(exchange)
+            task.cancel("request time-out")
+
+    def shutdown(self) -> None:
+        self._loop.run_until_complete(self.finish())
+
+    async def finish(self) -> None:
+        """Cancel what still runs, run the handler's shutdown, and give asynchronous generators their end."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel("the server stops")
+        if tasks:
+            await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+        await self._handler.shutdown()
+        await self._loop.shutdown_asyncgens()
+        await self._loop.shutdown_default_executor()
+
+    async def _run(self, exchange: Exchange) -> None:
+        try:
+            await self._handler(exchange, self.wait)
+        except asyncio.CancelledError:
+            exchange.abort()
+        except Exception:
+            log.exception("the handler failed: %s", describe(exchange))
+            exchange.abort()
+        finally:
+            del self._tasks[exchange]
+
+    async def wait(self, exchange: Exchange, want: Want) -> None:
+        """Suspend the calling task until ``want`` may hold."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        if not exchange.watch(want, self._resolver(future)):
+            await future
+
+    def _resolver(self, future: asyncio.Future[None]) -> Any:
+        def resolve() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        return resolve

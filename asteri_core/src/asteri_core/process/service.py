@@ -1,0 +1,221 @@
+"""One application served in one process: the parts are put together here, and their lives are in order here.
+
+    startup ─▶ listen ─▶ run ─▶ (drain | halt) ─▶ close
+
+A service has no signals, no fork and no arbiter; a worker process and `asteri.Server` both are a service with
+something around it.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..application import recognise
+from ..collect import Collector
+from ..core_settings import ProcessSettings, ServerSettings
+from ..executors.executor import Executor, describe
+from ..executors.pool import PoolExecutor
+from ..logs import AccessLog
+from ..reactor import Reactor
+from ..registry import Registry
+from ..sansio.connection import Colour, Connection, Exchange, Peer
+from ..sansio.router import Route, Router
+from ..scoreboard import Slot
+from ..specs import ApplicationContext, Config, InterfaceSpec, WorkerSpec
+from ..worker_api import Host, WorkerModel
+from .limits import Limits
+
+log = logging.getLogger("asteri.error")
+
+DRAIN_LOOK = 0.02
+"""Seconds between two looks at whether everything has been drained."""
+TICK = 0.25
+"""Seconds between two heart-beats: a fraction of any sensible time-out, and the coarseness of the request time-out."""
+
+
+class Service:
+    """Serves ``application`` as ``config`` says.
+
+    ``slot`` is where the numbers go, ``access`` the access log. ``owner`` is what request hooks get as their worker.
+    Raises `PluginError` or `ConfigurationError` when the parts do not fit, `ApplicationLoadError` when the
+    application is of no known interface.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        config: Config,
+        application: Any,
+        slot: Slot,
+        access: AccessLog | None,
+        *,
+        owner: Any = None,
+        multiprocess: bool = False,
+    ) -> None:
+        server, process = config[ServerSettings], config[ProcessSettings]
+        interface = recognise(application, registry, process.interface)
+        worker = worker_for(registry, process, interface)
+        self.slot = slot
+        self._owner = owner
+        self._request_timeout = server.request_timeout
+        self._handshake_timeout = server.handshake_timeout
+        self._routes = [Route(spec.name, spec.sniff, spec.bind(config)) for spec in registry.protocols_for(server.http)]
+        self.reactor = Reactor(
+            started=self._started,
+            finished=self._finished,
+            failed=self._failed,
+            write_timeout=server.write_timeout,
+            max_connections=server.worker_connections,
+        )
+        host = Host(config, self.reactor, process.threads, server.request_timeout)
+        self.model: WorkerModel = worker.factory(host)
+        context = ApplicationContext(worker.multithread or worker.colour is not interface.colour, multiprocess, log)
+        handler = interface.bind(application, config, context)
+        same = worker.colour is interface.colour
+        self.executor: Executor = self.model.executor(handler) if same else bridge(interface.colour, handler, host)
+        self._begin: Callable[[Exchange], None] = self.executor.start
+        if interface.colour is Colour.BLOCKING:
+            self._begin = Collector(server.body_buffer, self.reactor.post, self.executor.start).collect
+        self._running: dict[Exchange, float] = {}
+        self._access = access
+        self._pre_request = registry.lifecycle("pre_request")
+        self._post_request = registry.lifecycle("post_request")
+        self._limits = Limits(process, time.monotonic())
+        self._draining = False
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def startup(self) -> None:
+        """Start the application. Raises `WorkerBootError` when it refuses."""
+        self.executor.startup()
+        self._tick()
+
+    def listen(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept peers from bound, listening, non-blocking sockets."""
+        for sock in sockets:
+            self.reactor.listen(sock, self._connect)
+
+    def run(self) -> None:
+        """Serve until `drain` has ended or `halt` was called."""
+        self.model.run()
+
+    def drain(self, patience: float, limit: float) -> None:
+        """Accept no more, let everything finish, then stop. Called in the reactor's thread.
+
+        Idle connections may bring one more request for ``patience`` seconds; after ``limit`` seconds what still runs
+        is given up.
+        """
+        if self._draining:
+            return
+        self._draining = True
+        now = self.reactor.clock()
+        self.reactor.drain(now + min(patience, limit))
+        self.reactor.call_at(now + limit, self._give_up)
+        self._look()
+
+    def halt(self) -> None:
+        """Stop at once. Called in the reactor's thread."""
+        self.reactor.abandon()
+        self.model.stop()
+
+    def close(self) -> None:
+        """End the application, write the logs and free everything."""
+        self.reactor.unlisten()
+        try:
+            self.executor.shutdown()
+        finally:
+            self.model.close()
+            self.reactor.close()
+            if self._access is not None:
+                self._access.flush(self.reactor.clock())
+
+    def _look(self) -> None:
+        if self.reactor.connections or self.executor.running:
+            self.reactor.call_at(self.reactor.clock() + DRAIN_LOOK, self._look)
+        else:
+            self.model.stop()
+
+    def _give_up(self) -> None:
+        if self._running:
+            log.warning("draining has taken too long, giving up %d requests: %s", len(self._running), self._names())
+        self.halt()
+
+    def _names(self) -> str:
+        return ", ".join(describe(exchange) for exchange in list(self._running)[:10])
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def _connect(self, peer: Peer, now: float) -> Connection:
+        self.slot.add_accepted()
+        return Router(self._routes, peer, now + self._handshake_timeout)
+
+    def _started(self, exchange: Exchange) -> None:
+        self._running[exchange] = self.reactor.now
+        slot = self.slot
+        slot.set_active(len(self._running))
+        slot.set_current(b"%b %b" % (exchange.method.encode("latin-1"), exchange.target))
+        for hook in self._pre_request:
+            _call(hook, worker=self._owner, request=exchange)
+        self._begin(exchange)
+
+    def _finished(self, exchange: Exchange) -> None:
+        duration = self.reactor.clock() - self._running.pop(exchange)
+        self.slot.set_active(len(self._running))
+        self.slot.add_request(duration, exchange.status, exchange.sent)
+        if self._access is not None:
+            self._access.write(exchange, duration, time.time())
+        for hook in self._post_request:
+            _call(hook, worker=self._owner, request=exchange, response=exchange)
+        if self._limits.count_request():
+            self.slot.ask_recycle()
+
+    def _failed(self, error: Exception) -> None:
+        log.info("bad request: %s", error)
+
+    # -- what has to be done again and again -------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Heart-beat, overdue requests, the access log and the limits of a worker's life."""
+        now = self.reactor.clock()
+        self.slot.beat(now)
+        self.slot.set_connections(self.reactor.connections)
+        if self._request_timeout:
+            # Requests are kept in the order of their start, so the overdue ones come first.
+            for exchange, started in list(self._running.items()):
+                if now < started + self._request_timeout:
+                    break
+                self.executor.expire(exchange)
+        if self._access is not None:
+            self._access.flush(now)
+        if self._limits.reached(now):
+            self.slot.ask_recycle()
+        self.reactor.call_at(now + TICK, self._tick)
+
+
+def worker_for(registry: Registry, settings: ProcessSettings, interface: InterfaceSpec) -> WorkerSpec:
+    """The worker model that the settings name, or the one that fits the interface best."""
+    if settings.worker_class:
+        return registry.worker(settings.worker_class)
+    return registry.default_worker(interface.colour, settings.threads)
+
+
+def bridge(colour: Colour, handler: Any, host: Host) -> Executor:
+    """An executor for a handler whose colour is not the worker model's."""
+    if colour is Colour.BLOCKING:
+        return PoolExecutor(handler, host.reactor, host.threads)
+    # Only here does a blocking worker need asyncio.
+    from ..executors.loop_thread import LoopThreadExecutor
+
+    return LoopThreadExecutor(handler, host.reactor)
+
+
+def _call(hook: Callable[..., Any], **arguments: Any) -> None:
+    """A request hook's error is its own: the request goes on."""
+    try:
+        hook(**arguments)
+    except Exception:
+        log.exception("a request hook failed")

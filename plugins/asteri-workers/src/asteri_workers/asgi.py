@@ -1,0 +1,42 @@
+"""``asgi``: an asyncio loop in the reactor's thread. Stock asyncio polls inside the reactor; uvloop watches it from outside."""
+
+from __future__ import annotations
+
+import asyncio
+
+from asteri_core.api import AsyncHandler
+from asteri_core.worker_api import Host, ReactorSelector, TaskExecutor, watch_reactor
+
+from .settings import WorkersSettings
+
+
+class AsgiModel:
+    """Runs the loop, and in it the tasks."""
+
+    def __init__(self, host: Host) -> None:
+        self._loop = new_loop(host)
+        asyncio.set_event_loop(self._loop)
+
+    def executor(self, handler: AsyncHandler) -> TaskExecutor:
+        return TaskExecutor(handler, self._loop)
+
+    def run(self) -> None:
+        self._loop.run_forever()
+
+    def stop(self) -> None:
+        self._loop.stop()
+
+    def close(self) -> None:
+        asyncio.set_event_loop(None)
+        self._loop.close()
+
+
+def new_loop(host: Host) -> asyncio.AbstractEventLoop:
+    """The loop that ``--loop`` names, joined with the reactor."""
+    if host.config[WorkersSettings].loop == "uvloop":
+        import uvloop
+
+        loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        watch_reactor(loop, host.reactor)
+        return loop
+    return asyncio.SelectorEventLoop(ReactorSelector(host.reactor))
