@@ -134,9 +134,8 @@ def _named(file: config_files.ConfigFile, settings: Mapping[str, Declared], regi
     for key, value in file.values.items():
         name = key.replace("-", "_")
         if name not in settings:
-            raise ConfigurationError(
-                f"{file.name} sets {key!r}, which is no setting: {suggestion(name, settings)}{registry.missing_plugins()}"
-            )
+            hint = suggestion(name, settings) + registry.missing_plugins()
+            raise ConfigurationError(f"{file.name} sets {key!r}, which is no setting: {hint}")
         if name in values:
             raise ConfigurationError(f"{file.name} sets {name!r} twice")
         values[name] = value

@@ -25,13 +25,14 @@ def _shown(entry: Entry) -> Any:
 
 
 def _text(config: Config) -> str:
-    rows = [(entry.setting.name, _words(_shown(entry)), entry.source) for entry in config]
+    rows = [(entry.setting.name, words(_shown(entry)), entry.source) for entry in config]
     name_width = max(len(name) for name, _, _ in rows)
     value_width = min(40, max(len(value) for _, value, _ in rows))
     return "\n".join(f"{name:<{name_width}}  {value:<{value_width}}  {source}" for name, value, source in rows)
 
 
-def _words(value: Any) -> str:
+def words(value: Any) -> str:
+    """A value the way people write it."""
     if value is None or value == () or value is False:
         return "off" if value is False else "-"
     if value is True:
