@@ -83,6 +83,7 @@ class Logs:
         self._captured.clear()
         if self._handler is not None:
             logging.getLogger(PARENT).removeHandler(self._handler)
+            logging.getLogger(PARENT).propagate = True
         for file in self._files():
             file.close()
 

@@ -108,7 +108,10 @@ class LogFile:
         self._look()
 
     def close(self) -> None:
-        os.close(self.fd)
+        """Close it; a second time does nothing, and writes fail from here on."""
+        if self.fd != -1:
+            os.close(self.fd)
+            self.fd = -1
 
 
 def _open_file(path: str) -> int:

@@ -189,7 +189,7 @@ def _piece(atom: str | None, format: str, position: int) -> Piece:
         return _ATOMS[atom]
     named = _NAMED_ATOM.fullmatch(atom)
     if named is None:
-        valid = " ".join(sorted([*_ATOMS, *_LITERAL_ATOMS], key=str.swapcase))
+        valid = " ".join(sorted([*_ATOMS, *_LITERAL_ATOMS], key=lambda name: (name.lower(), name)))
         raise ConfigurationError(
             f"access log format has the unknown atom %({atom})s; valid are {valid}, and {{header}}i of the request, "
             "{header}o of the response, {VARIABLE}e of the environment"
