@@ -90,7 +90,7 @@ def docs(session: nox.Session) -> None:
     """Check the documents against the code and each other. ``-- --write`` writes the generated pages anew."""
     install_packages(session, "docs")
     if "--write" in session.posargs:
-        session.run("python", "docs/generate.py")
+        session.run("python", "-m", "asteri_core.settings_page", "--write", "docs/settings.md")
     session.run("python", "-m", "pytest", "tests/docs")
 
 

@@ -1,0 +1,99 @@
+"""What the documents name exists: sessions, options, modules, files; and the README promises two commands."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+from asteri_core.command import parse
+from asteri_core.registry import Registry
+
+CODE = re.compile(r"`([^`\n]+)`|^ {4}(\S.*)$", re.MULTILINE)
+FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PATH = re.compile(r"(?:asteri_core|plugins|examples|docs|tests|changes|benchmarks)/[\w./-]*")
+DOTTED = re.compile(r"asteri(?:_\w+)?(?:\.\w+)+")
+TRY_IT = [f"python3 -m pip install nox && python3 -m nox -s {session}" for session in ("serve", "tests")]
+
+
+def code(document: Path) -> list[str]:
+    """Every piece of code in a document: inline, indented and fenced, by the line."""
+    text = document.read_text("utf-8")
+    fenced = [line for block in FENCED.findall(text) for line in block.splitlines()]
+    return fenced + [inline or indented for inline, indented in CODE.findall(FENCED.sub("", text))]
+
+
+def sessions_named(line: str) -> list[str]:
+    """The sessions of a nox command."""
+    found = re.search(r"\bnox (?:\S+ )*?-s ((?:[a-z]+ ?)+)", line)
+    return found[1].split() if found else []
+
+
+def resolves(dotted: str) -> bool:
+    """Whether a dotted name is a module, or an attribute that can be reached from one."""
+    parts = dotted.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            found: object = importlib.import_module(".".join(parts[:count]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def options() -> set[str]:
+    """Every long and short option that ``asteri --help`` shows."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        parse(Registry.load(), ["--help"])
+    return set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", output.getvalue()))
+
+
+def test_every_nox_session_exists(root: Path, documents: list[Path]) -> None:
+    declared = set(re.findall(r"@nox\.session\ndef (\w+)", (root / "noxfile.py").read_text()))
+    named = {session for document in documents for line in code(document) for session in sessions_named(line)}
+    assert {"serve", "tests"} <= named <= declared
+
+
+def test_every_option_of_a_command_line_exists(documents: list[Path], options: set[str]) -> None:
+    assert "--bind" in options
+    unknown = [
+        f"{document.name}: {line}"
+        for document in documents
+        for line in code(document)
+        if re.match(r"asteri\s", line)
+        for option in re.findall(r"(?<=\s)--?[a-zA-Z][\w-]*", line)
+        if option not in options
+    ]
+    assert unknown == []
+
+
+def test_every_path_exists(root: Path, documents: list[Path]) -> None:
+    named = [(document, path) for document in documents for line in code(document) for path in PATH.findall(line)]
+    assert named
+    missing = [f"{document.name}: {path}" for document, path in named if not (root / path.rstrip(".")).exists()]
+    assert missing == []
+
+
+def test_every_dotted_name_resolves(documents: list[Path]) -> None:
+    named = {name for document in documents for line in code(document) for name in DOTTED.findall(line)}
+    files = {"asteri.toml", "asteri.error", "asteri.access"}
+    assert sorted(name for name in named - files if not resolves(name)) == []
+
+
+@pytest.mark.parametrize(("name", "expected"), [("asteri_core.api.setting", True), ("asteri_core.api.no_such", False)])
+def test_a_dotted_name_is_resolved(name: str, expected: bool) -> None:
+    assert resolves(name) is expected
+
+
+def test_the_readme_promises_exactly_two_commands(root: Path) -> None:
+    section = (root / "README.md").read_text("utf-8").partition("## Try it")[2].partition("\n## ")[0]
+    assert [line.strip() for block in FENCED.findall(section) for line in block.splitlines()] == TRY_IT
