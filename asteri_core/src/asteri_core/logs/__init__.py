@@ -10,5 +10,6 @@ privileges are dropped, and closed at the end. Nothing here starts a thread; the
 from .access import AccessLog
 from .configure import Logs, setup
 from .error import LineFormatter
+from .file import LogFile
 
-__all__ = ["AccessLog", "LineFormatter", "Logs", "setup"]
+__all__ = ["AccessLog", "LineFormatter", "LogFile", "Logs", "setup"]
