@@ -22,8 +22,9 @@ READY = b"R"
 class WorkerContext:
     """The argument of a worker's main function, which returns the exit status.
 
-    The worker has the signal handlers, mask and wake-up descriptor of a fresh process, except that INT, QUIT and TERM are
-    held back until it unblocks them with `signals.unblock` (or for it, before its main function, if it is not ours to say).
+    The worker starts with no signal blocked. HUP and USR1 are ignored, USR2 writes the stack of every thread to
+    standard error, the others do what they do by default, until it installs what it wants: a worker that is told to go
+    while it still boots has nothing to finish.
     """
 
     number: int

@@ -1,9 +1,10 @@
-"""The life of a worker: its states and the moves between them.
+"""The life of a worker as its arbiter sees it: the states, and what moves it from one to the next.
 
     BOOTING ──▶ READY ──▶ DRAINING ──▶ STOPPING ──▶ GONE
 
-Every move goes to the right and may skip states; nothing comes back. The arbiter's supervisor checks its moves against
-`MOVES`. The scoreboard stores the state's number, so the numbers are part of the shared layout.
+Every move goes to the right and may skip states; nothing comes back. `TRANSITIONS` is the whole truth: what it does not
+list is a defect of ours and raises `IllegalMove`. The scoreboard stores a state's number, so the numbers are part of
+the shared layout.
 """
 
 from __future__ import annotations
@@ -26,10 +27,45 @@ class State(enum.IntEnum):
     """It was told to end at once, or is being killed."""
 
 
-MOVES: dict[State, frozenset[State]] = {
-    State.BOOTING: frozenset({State.READY, State.DRAINING, State.STOPPING, State.GONE}),
-    State.READY: frozenset({State.DRAINING, State.STOPPING, State.GONE}),
-    State.DRAINING: frozenset({State.STOPPING, State.GONE}),
-    State.STOPPING: frozenset({State.GONE}),
-    State.GONE: frozenset(),
+class Move(enum.Enum):
+    """What happens to a worker."""
+
+    READIED = "readied"
+    """It says that it accepts."""
+    RELIEVED = "relieved"
+    """It is told to drain."""
+    DISMISSED = "dismissed"
+    """It is told to end at once, aborted or killed."""
+    EXITED = "exited"
+    """Its process has ended."""
+
+
+TRANSITIONS: dict[tuple[State, Move], State] = {
+    (State.BOOTING, Move.READIED): State.READY,
+    (State.BOOTING, Move.RELIEVED): State.DRAINING,
+    (State.BOOTING, Move.DISMISSED): State.STOPPING,
+    (State.BOOTING, Move.EXITED): State.GONE,
+    (State.READY, Move.RELIEVED): State.DRAINING,
+    (State.READY, Move.DISMISSED): State.STOPPING,
+    (State.READY, Move.EXITED): State.GONE,
+    # It got ready at the very moment when it was told to go.
+    (State.DRAINING, Move.READIED): State.DRAINING,
+    (State.STOPPING, Move.READIED): State.STOPPING,
+    (State.DRAINING, Move.DISMISSED): State.STOPPING,
+    (State.DRAINING, Move.EXITED): State.GONE,
+    # Told to end at once, then killed because it did not.
+    (State.STOPPING, Move.DISMISSED): State.STOPPING,
+    (State.STOPPING, Move.EXITED): State.GONE,
 }
+
+
+class IllegalMove(Exception):
+    """A worker was to be moved in a way that its state does not allow."""
+
+
+def moved(state: State, move: Move) -> State:
+    """The state after a move. Raises `IllegalMove`."""
+    try:
+        return TRANSITIONS[state, move]
+    except KeyError:
+        raise IllegalMove(f"a worker that is {state.name.lower()} cannot be {move.value}") from None
