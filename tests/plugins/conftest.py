@@ -165,7 +165,7 @@ def asteri_protocols():
 def asteri_workers():
     return [
         WorkerSpec(
-            name="named", provides="one request at a time", colour=Colour.BLOCKING, factory=worker.NamedModel
+            name="named", provides="one request at a time, elsewhere", colour=Colour.BLOCKING, factory=worker.NamedModel
         )
     ]
 '''

@@ -78,7 +78,8 @@ def test_it_can_be_disabled(third_party_python: Path, tmp_path: Path) -> None:
 
 def test_it_is_listed_with_what_it_provides(third_party_python: Path, tmp_path: Path) -> None:
     command = [third_party_python, "-m", "asteri", "--plugin", "list"]
-    listed = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-    assert "asteri-lines" in listed
-    assert "an echo of lines" in listed
-    assert "one request at a time" in listed
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "asteri-lines" in result.stdout
+    assert "an echo of lines" in result.stdout
+    assert "one request at a time, elsewhere" in result.stdout
