@@ -139,6 +139,8 @@ def _take(plugin: _Plugin, hook: str, function: Hook) -> None:
         if type(spec) is not wanted:
             raise _Broken(f"{hook} returned {spec!r}, and a {wanted.__name__} was expected")
         _check_spec(kind, spec)
+        if (kind, spec.name) in {(other, taken.name) for other, taken in plugin.specs}:
+            raise _Broken(f"it provides the {kind} {spec.name!r} twice")
         plugin.specs.append((kind, spec))
 
 
@@ -203,7 +205,7 @@ def _freeze(plugins: list[_Plugin]) -> Registry:
 
 def _claim(owners: dict[tuple[str, str], str], kind: str, name: str, plugin: str) -> None:
     owner = owners.setdefault((kind, name), plugin)
-    if owner is not plugin:
+    if owner != plugin:
         raise PluginError(
             f"the plugins {owner!r} and {plugin!r} both provide the {kind} {name!r}; "
             "leave one out with --disable-plugin"
