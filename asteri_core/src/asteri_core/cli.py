@@ -82,12 +82,12 @@ def _configured(registry: Registry, settings: dict[str, Any], file: str | None, 
 
     def load(previous: Config | None = None) -> tuple[Registry, Config]:
         config = Config.load(registry, settings, surroundings.environ, surroundings.cwd, file, previous)
-        if action != "print":
-            check(registry, config)
         if config.held_back:
             names = ", ".join(config.held_back)
             logging.getLogger("asteri.error").warning("changed settings that need a restart are left alone: %s", names)
-        surroundings.enter(config)
+        if action != "print":
+            check(registry, config)
+            surroundings.enter(config)
         return registry.with_hooks(config.hooks), config
 
     hooked, config = load()
