@@ -1,0 +1,304 @@
+"""One HTTP request of an ASGI application: `Cycle.receive` and `Cycle.send` upon an exchange.
+
+What an application may send depends on the phase of its response. A phase is a row of the table at the end of this
+module: the types of message it accepts, and the step that each of them takes.
+
+    (TELLING ─debug─▶) WAITING ─start─▶ HELD ─body…─▶ OPEN ─last body─▶ COMPLETE
+                                          └──last body, pathsend──────────▶ COMPLETE
+                                     with trailers: last body ─▶ TRAILING ─last trailers─▶ COMPLETE
+    any ─the exchange was cut─▶ CUT
+
+Exceptions to the table: in COMPLETE every message is ignored (the specification says so), in CUT every message raises
+`Disconnected`, an ``OSError`` (spec version 2.4). The head is held until the first body, so that an application that
+fails between the two is still answered with 500, and so that early hints can go before it. A step does not wait: it
+says whether content may flow on, and `send` waits. How the application ends is judged by `handler`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from asteri_core.api import Disconnected, Header, LocalProtocolError, RemoteProtocolError, Sendable, Want
+from asteri_http.exchange import Exchange
+from asteri_http.failure import answer_failure
+
+from .files import slice_of_descriptor, slice_of_path
+from .messages import Message
+
+Wait = Callable[[Exchange, Want], Awaitable[None]]
+
+
+class Phase:
+    """How far a response has come, and what is accepted now."""
+
+    __slots__ = ("accepts", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.accepts: dict[str, Callable[[Cycle, Message], bool]] = {}
+
+
+TELLING = Phase("before the response")
+"""As WAITING, while ``http.response.debug`` is still accepted."""
+WAITING = Phase("before http.response.start")
+HELD = Phase("after http.response.start")
+OPEN = Phase("in the body")
+TRAILING = Phase("after the body, before the trailers")
+COMPLETE = Phase("after the response")
+CUT = Phase("after the client has left")
+
+
+class Cycle:
+    """The request and response of one exchange. ``receive`` and ``send`` are what the application is given."""
+
+    __slots__ = (
+        "_body_read", "_exchange", "_headers", "_log", "_status", "_trailers", "_turns", "_unread", "_wait",
+        "phase", "told_gone",
+    )  # fmt: skip
+
+    def __init__(self, exchange: Exchange, wait: Wait, log: logging.Logger, phase: Phase = WAITING) -> None:
+        self.phase = phase
+        self.told_gone = False
+        """Whether the application has been told ``http.disconnect`` before its response was complete."""
+        self._exchange = exchange
+        self._wait = wait
+        self._log = log
+        self._body_read = False
+        self._unread = exchange.content_length
+        self._status = 0
+        self._headers: list[Header] = []
+        self._trailers: list[Header] | None = None
+        self._turns: dict[Want, asyncio.Event] | None = None
+
+    # -- what the application is given ---------------------------------------------------------------------------------
+
+    async def receive(self) -> dict[str, Any]:
+        """The next piece of the request's body, then ``http.disconnect`` once the client has left or has its answer."""
+        exchange = self._exchange
+        while not self._body_read and self.phase is not COMPLETE and self.phase is not CUT:
+            if not exchange.has_body:
+                self._body_read = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            try:
+                piece = exchange.read()
+            except Disconnected:
+                self.phase = CUT
+                break
+            except RemoteProtocolError as error:
+                # Answered here and not by the application, which is only told of a disconnect and would say 500.
+                self._log.info("%s %s: %s", exchange.method, exchange.target.decode("latin-1"), error)
+                answer_failure(exchange, error.status)
+                self.phase = CUT
+                break
+            if piece is None:
+                await self._turn(Want.READ)
+                continue
+            return {"type": "http.request", "body": piece, "more_body": self._more_follows(piece)}
+        while self.phase is not COMPLETE and self.phase is not CUT and not exchange.watch(Want.GONE, _nothing):
+            await self._turn(Want.GONE)
+        if self.phase is not COMPLETE:
+            self.told_gone = True
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Take one message of the response. Returns when more may be sent.
+
+        Raises `LocalProtocolError` for a message that is not valid or out of order (nothing of it is sent), and
+        `Disconnected` when the client has left.
+        """
+        try:
+            step = self.phase.accepts[message["type"]]
+        except (KeyError, TypeError):
+            self._refuse(message)
+            return
+        try:
+            flows = step(self, message)
+        except Disconnected:
+            self.phase = CUT
+            raise
+        except LocalProtocolError:
+            if self.phase is OPEN and self._exchange.retract():
+                # The head could not be sent, or the first content did not fit it: the application may start anew.
+                self.phase = WAITING
+            raise
+        if not flows:
+            await self._turn(Want.WRITE)
+
+    # -- the steps of the table ----------------------------------------------------------------------------------------
+
+    def _debug(self, message: Message) -> bool:
+        self._log.info("the application says: %r", message.get("info"))
+        self.phase = WAITING
+        return True
+
+    def _start(self, message: Message) -> bool:
+        status = message.get("status")
+        if not isinstance(status, int):
+            raise LocalProtocolError(f"status of http.response.start is {status!r}, expected an int")
+        self._headers = _fields(message.get("headers", ()), "http.response.start")
+        self._status = int(status)
+        self._trailers = [] if message.get("trailers", False) else None
+        self.phase = HELD
+        return True
+
+    def _first_body(self, message: Message) -> bool:
+        body = message.get("body", b"")
+        if type(body) is not bytes:
+            body = _octets(body)
+        self._release()
+        if not message.get("more_body", False) and self._trailers is None:
+            # The whole response in two calls: the exchange sees its length before the head leaves.
+            self._exchange.send(body, True)
+            self.phase = COMPLETE
+            return True
+        return self._content(body, message)
+
+    def _next_body(self, message: Message) -> bool:
+        body = message.get("body", b"")
+        if type(body) is not bytes:
+            body = _octets(body)
+        return self._content(body, message)
+
+    def _first_file(self, message: Message) -> bool:
+        part = slice_of_descriptor(message.get("file"), message.get("offset"), message.get("count"))
+        self._release()
+        return self._content(part, message)
+
+    def _next_file(self, message: Message) -> bool:
+        part = slice_of_descriptor(message.get("file"), message.get("offset"), message.get("count"))
+        return self._content(part, message)
+
+    def _path(self, message: Message) -> bool:
+        part = slice_of_path(message.get("path"))
+        self._release()
+        # Always the last of its response: it cannot be mixed with anything else.
+        return self._content(part, {})
+
+    def _early_hint(self, message: Message) -> bool:
+        links = message.get("links", ())
+        hints = [(b"link", link) for link in links] if not isinstance(links, (bytes, str)) else [links]
+        self._exchange.inform(103, _fields(hints, "http.response.early_hint"))
+        return True
+
+    def _late_hint(self, message: Message) -> bool:
+        """The head is out, so a 103 cannot come before it any more; the specification allows to drop the hint."""
+        return True
+
+    def _trailer(self, message: Message) -> bool:
+        trailers = self._trailers
+        assert trailers is not None
+        trailers += _fields(message.get("headers", ()), "http.response.trailers")
+        if not message.get("more_trailers", False):
+            self._exchange.finish(trailers if _takes_trailers(self._exchange) else ())
+            self.phase = COMPLETE
+        return True
+
+    # -- what the steps share ------------------------------------------------------------------------------------------
+
+    def _release(self) -> None:
+        """Hand over the head that was held."""
+        self.phase = OPEN
+        self._exchange.respond(self._status, self._headers)
+
+    def _content(self, data: Sendable, message: Message) -> bool:
+        if message.get("more_body", False):
+            return self._exchange.send(data)
+        if self._trailers is None:
+            # Nobody sends more after this: there is nothing to hold back.
+            self._exchange.send(data, True)
+            self.phase = COMPLETE
+            return True
+        flows = self._exchange.send(data)
+        self.phase = TRAILING
+        return flows
+
+    def _refuse(self, message: Any) -> None:
+        if self.phase is CUT:
+            raise Disconnected("the client has left")
+        kind = message.get("type") if hasattr(message, "get") else message
+        if self.phase is COMPLETE:
+            self._log.warning("the application sent %r after its response was complete: ignored", kind)
+            return
+        expected = ", ".join(self.phase.accepts)
+        raise LocalProtocolError(f"message {kind!r} {self.phase.name}, expected one of {expected}")
+
+    def _more_follows(self, piece: bytes) -> bool:
+        """Whether more of the request's body is to come. The last piece is known by the declared length."""
+        if not piece:
+            self._body_read = True
+        elif self._unread is not None:
+            self._unread -= len(piece)
+            self._body_read = self._unread <= 0
+        return not self._body_read
+
+    async def _turn(self, want: Want) -> None:
+        """Wait until ``want`` may hold. However many tasks wait for the same thing, the exchange is watched once.
+
+        When the task that waits is cancelled, the others are woken too; each looks again, and one takes its place.
+        """
+        if self._turns is None:
+            self._turns = {}
+        turn = self._turns.get(want)
+        if turn is not None:
+            await turn.wait()
+            return
+        turn = self._turns[want] = asyncio.Event()
+        try:
+            await self._wait(self._exchange, want)
+        finally:
+            del self._turns[want]
+            turn.set()
+
+
+def _nothing() -> None:
+    """Called when the client leaves, by an exchange that was only asked whether it has."""
+
+
+def _fields(headers: Iterable[Any], kind: str) -> list[Header]:
+    """The fields of a message as an exchange takes them, which checks names and values."""
+    try:
+        return [(name.lower(), value) for name, value in headers]
+    except (TypeError, ValueError, AttributeError) as error:
+        raise LocalProtocolError(f"headers of {kind}, expected an iterable of pairs of bytes: {error}") from None
+
+
+def _octets(body: Any) -> bytes:
+    """A copy of what is not ``bytes``, because its owner may change it before it has left."""
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    raise LocalProtocolError(f"body of http.response.body is of type {type(body).__name__}, expected bytes")
+
+
+def _takes_trailers(exchange: Exchange) -> bool:
+    """Whether the client has said ``TE: trailers`` (RFC 9110 section 10.1.4)."""
+    for name, value in exchange.headers:
+        if name == b"te" and b"trailers" in [part.strip() for part in value.lower().split(b",")]:
+            return True
+    return False
+
+
+WAITING.accepts = {
+    "http.response.start": Cycle._start,
+    "http.response.early_hint": Cycle._early_hint,
+}
+TELLING.accepts = {
+    **WAITING.accepts,
+    "http.response.debug": Cycle._debug,
+}
+HELD.accepts = {
+    "http.response.body": Cycle._first_body,
+    "http.response.zerocopysend": Cycle._first_file,
+    "http.response.pathsend": Cycle._path,
+    "http.response.early_hint": Cycle._early_hint,
+}
+OPEN.accepts = {
+    "http.response.body": Cycle._next_body,
+    "http.response.zerocopysend": Cycle._next_file,
+    "http.response.early_hint": Cycle._late_hint,
+}
+TRAILING.accepts = {
+    "http.response.trailers": Cycle._trailer,
+}
