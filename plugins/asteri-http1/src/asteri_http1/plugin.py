@@ -1,0 +1,50 @@
+"""What this distribution registers: the settings of HTTP and the protocol HTTP/1.1."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from asteri_core.api import Config, Connection, ConnectionFactory, Peer, ProtocolSpec, Sniff, hookimpl
+from asteri_http.date import DateCache
+from asteri_http.settings import HttpSettings
+
+from .connection import Http1Connection
+from .writer import Signature
+
+asteri_api = 1
+
+
+def sniff(data: bytes) -> Sniff:
+    """HTTP/1.1 is the fallback: what nobody else knows gets its answer here, a 400 for what is no HTTP at all."""
+    return Sniff.YES
+
+
+def bind(config: Config) -> ConnectionFactory:
+    settings = config[HttpSettings]
+    signature = Signature(DateCache(time.time) if settings.date_header else None, settings.server_header)
+
+    def connect(peer: Peer, now: float) -> Connection:
+        return Http1Connection(settings, signature, peer, now)
+
+    return connect
+
+
+@hookimpl
+def asteri_settings() -> Sequence[type]:
+    return [HttpSettings]
+
+
+@hookimpl
+def asteri_protocols() -> Sequence[ProtocolSpec]:
+    return [
+        ProtocolSpec(
+            name="http1",
+            provides="HTTP/1.1 and HTTP/1.0",
+            token="1",
+            order=1000,
+            sniff=sniff,
+            bind=bind,
+            alpn=("http/1.1",),
+        )
+    ]
