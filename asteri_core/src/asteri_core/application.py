@@ -13,7 +13,6 @@ from __future__ import annotations
 import importlib
 import os
 import re
-import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -22,6 +21,7 @@ from .errors import ApplicationLoadError
 from .nearest import suggestion
 from .registry import Registry
 from .specs import InterfaceSpec
+from .surroundings import make_importable
 
 REFERENCE = re.compile(r"(?P<module>\w+(\.\w+)*)(:(?P<path>\w+(\.\w+)*)(?P<call>\(\s*\))?)?")
 NAMES = ("app", "application")
@@ -68,8 +68,7 @@ def recognise(application: Any, registry: Registry, forced: str = "") -> Interfa
 
 def _import(name: str) -> ModuleType:
     here = os.getcwd()
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    make_importable(here)
     # A file that was added after the directory was last listed, e.g. before a reload, has to be seen.
     importlib.invalidate_caches()
     try:

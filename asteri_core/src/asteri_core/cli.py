@@ -76,9 +76,10 @@ def _show_plugins(registry: Registry, which: str, form: str) -> int:
 def _configured(registry: Registry, settings: dict[str, Any], file: str | None, action: str, form: str) -> int:
     """Load the configuration, and do what was asked for with it."""
     from .config import Config
-    from .surroundings import Surroundings
+    from .surroundings import Surroundings, make_importable
 
     surroundings = Surroundings()
+    make_importable(surroundings.cwd)
 
     def load(previous: Config | None = None) -> tuple[Registry, Config]:
         config = Config.load(registry, settings, surroundings.environ, surroundings.cwd, file, previous)

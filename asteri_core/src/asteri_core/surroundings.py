@@ -37,8 +37,7 @@ class Surroundings:
             os.chdir(directory)
         except OSError as error:
             raise ConfigurationError(f"chdir: cannot enter {directory!r}: {error.strerror}") from error
-        if os.getcwd() not in sys.path:
-            sys.path.insert(0, os.getcwd())
+        make_importable(os.getcwd())
         self._set_environment(dict(pair.split("=", 1) for pair in settings.env))
         if settings.name:
             rename(settings.name)
@@ -51,6 +50,12 @@ class Surroundings:
                 os.environ.pop(name, None)
         os.environ.update(wanted)
         self._set = set(wanted)
+
+
+def make_importable(directory: str) -> None:
+    """Have Python look for modules in this directory, before it looks elsewhere."""
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
 
 
 def rename(name: str) -> None:

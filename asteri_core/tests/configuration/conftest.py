@@ -31,6 +31,20 @@ def asteri_protocols():
     return [ProtocolSpec("echo", "lines, sent back", "echo", 10, lambda data: Sniff.NO, lambda config: None)]
 """
 
+CALLER = """
+from asteri_core.api import Colour, InterfaceSpec, WorkerSpec, hookimpl
+
+@hookimpl
+def asteri_interfaces():
+    def recognises(application):
+        return hasattr(application, "for_caller")
+    return [InterfaceSpec("caller", "calls", Colour.BLOCKING, recognises, lambda *parts: None, 0)]
+
+@hookimpl
+def asteri_workers():
+    return [WorkerSpec("hand", "works", Colour.BLOCKING, print)]
+"""
+
 numbers = itertools.count()
 
 
@@ -95,7 +109,11 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def asteri(echo: Plugins, here: Path) -> Run:
-    """Runs the command in a process of its own, in an empty directory, with the echo plugin beside the others."""
+    """Runs the command in a process of its own, in an empty directory, with plugins that need no others.
+
+    They are the echo plugin, and one with an interface ``caller`` and a worker model ``hand``.
+    """
+    echo.add("caller", CALLER)
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from asteri_core.cli import main
 
-WSGI = """
-def app(environ, start_response): ...
+APPLICATION = """
+def app(): ...
+app.for_caller = True
 """
 
 
@@ -211,12 +212,10 @@ def test_the_printed_toml_gives_the_same_configuration_again(
 
 
 def test_check_config_loads_the_application(asteri: Any, here: Path) -> None:
-    (here / "web.py").write_text(WSGI)
-    done = asteri("--check-config", "web:app", "-w", "2")
+    (here / "web.py").write_text(APPLICATION)
+    done = asteri("--check-config", "web:app", "-w", "2", "-k", "hand")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "ok: web:app is wsgi, run by 2 x sync\n"
-    done = asteri("--check-config", "web:app", "--threads", "4")
-    assert done.stdout == "ok: web:app is wsgi, run by 1 x gthread\n"
+    assert done.stdout == "ok: web:app is caller, run by 2 x hand\n"
 
 
 def test_check_config_fails_with_4_and_the_traceback_of_a_broken_application(asteri: Any, here: Path) -> None:
@@ -235,7 +234,7 @@ def test_chdir_env_and_umask_hold_when_the_application_is_loaded(asteri: Any, he
     (here / "sub" / "web.py").write_text(
         "import os\n"
         "print(os.path.basename(os.getcwd()), os.environ['MODE'], oct(os.umask(0)), open('/proc/self/comm').read())\n"
-        + WSGI
+        + APPLICATION
     )
     arguments = ["--chdir", "sub", "-e", "MODE=a=b", "--umask", "027", "--name", "a-very-long-name-for-a-process"]
     done = asteri("--check-config", *arguments, "web")
@@ -244,9 +243,21 @@ def test_chdir_env_and_umask_hold_when_the_application_is_loaded(asteri: Any, he
 
 
 def test_the_application_may_be_named_in_the_file(asteri: Any, here: Path) -> None:
-    (here / "web.py").write_text(WSGI)
+    (here / "web.py").write_text(APPLICATION)
     (here / "asteri.toml").write_text("app = 'web:app'")
-    assert asteri("--check-config").stdout.startswith("ok: web:app is wsgi")
+    assert asteri("--check-config").stdout.startswith("ok: web:app is caller, run by 1 x ")
+
+
+def test_a_python_file_may_import_what_lies_beside_it_when_started_there(asteri: Any, here: Path) -> None:
+    (here / "web.py").write_text(APPLICATION)
+    (here / "sizes.py").write_text("limit = 77")
+    (here / "conf.py").write_text("import sizes\necho_limit = sizes.limit\napp = 'web:app'\n")
+    done = asteri("-c", "conf.py", "--print-config")
+    assert "echo_limit" in done.stdout, done.stderr
+    assert " ".join(next(row for row in done.stdout.splitlines() if "echo_limit" in row).split()) == (
+        "echo_limit 77 conf.py"
+    )
+    assert asteri("-c", "conf.py", "--check-config").returncode == 0
 
 
 def test_listing_plugins_imports_no_process_and_no_event_loop(echo: Any, here: Path) -> None:
