@@ -64,7 +64,7 @@ class MemoryExchange(Exchange):
 
     def _transmit(self, data: Sendable, end: bool, trailers: Sequence[Header]) -> bool:
         if isinstance(data, FileSlice):
-            data = os.pread(data.file.fileno(), data.count, data.offset)
+            data = os.pread(data.file.fileno(), data.length, data.offset)
         self.pieces.append(bytes(data))
         self.sent_trailers += trailers
         if end:

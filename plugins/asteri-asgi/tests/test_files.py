@@ -102,7 +102,7 @@ def test_application_may_close_its_file_before_the_bytes_have_left(bench, make_e
 
     bench.run(app, exchange)
     (part,) = kept
-    assert os.pread(part.file.fileno(), part.count, part.offset) == CONTENT
+    assert os.pread(part.file.fileno(), part.length, part.offset) == CONTENT
 
 
 def test_no_descriptor_is_left_open(answer, path):

@@ -35,9 +35,9 @@ def slice_of_path(path: Any) -> Sendable:
     try:
         # O_NONBLOCK: opening a FIFO by mistake must not stop the event loop until somebody writes to it.
         file = OwnedFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         # Not passed on as OSError: from send, that means that the client has left.
-        raise LocalProtocolError(f"cannot open {path!r} of http.response.pathsend: {error.strerror}") from error
+        raise LocalProtocolError(f"cannot open {path!r} of http.response.pathsend: {error}") from error
     return _content(file, 0, _size(file.fileno(), "http.response.pathsend"))
 
 
@@ -54,7 +54,7 @@ def slice_of_descriptor(file: Any, offset: Any, count: Any) -> Sendable:
         size = _size(descriptor, kind)
         start = offset if offset is not None else _position(file)
         owned = OwnedFile(os.dup(descriptor))
-    except (AttributeError, OSError) as error:
+    except (AttributeError, OSError, ValueError) as error:  # ValueError: a closed file
         raise LocalProtocolError(f"file of {kind} is {file!r}, expected an open file with a descriptor") from error
     available = max(size - start, 0)
     if count is None:

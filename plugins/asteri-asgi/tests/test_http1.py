@@ -1,0 +1,303 @@
+"""The handler upon real HTTP/1.1: bytes in, bytes out, without a socket."""
+
+import asyncio
+
+import pytest
+from asteri_asgi.settings import AsgiSettings
+from asteri_core.api import FileSlice, Finished, Peer, Started
+from asteri_http.settings import HttpSettings
+from asteri_http1.plugin import asteri_protocols
+
+START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
+GET = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def body(content=b"", more=False):
+    return {"type": "http.response.body", "body": content, "more_body": more}
+
+
+class Client:
+    """The peer of one connection. ``talk`` feeds pieces and runs what they start."""
+
+    def __init__(self, handler, wait):
+        settings = {HttpSettings: HttpSettings(date_header=False, server_header=""), AsgiSettings: AsgiSettings()}
+        (protocol,) = asteri_protocols()
+        self.connection = protocol.bind(settings)(Peer(("192.0.2.1", 51234), ("192.0.2.9", 8000)), 0.0)
+        self.handler = handler
+        self.wait = wait
+        self.received = b""
+        self.closed = False
+        self.tasks = []
+
+    async def talk(self, *pieces):
+        """The peer sends the pieces (``None``: its end) one after the other; returns when all has come to rest."""
+        for piece in pieces:
+            if piece is None:
+                self.connection.receive_eof(0.0)
+            elif isinstance(piece, bytes):
+                self.connection.receive_data(piece, 0.0)
+            await self.settle()
+        return self.received
+
+    async def settle(self):
+        for _ in range(20):
+            for event in self.connection.events():
+                if isinstance(event, Started):
+                    self.tasks.append(asyncio.create_task(self.handler(event.exchange, self.wait)))
+                else:
+                    assert isinstance(event, Finished)
+            self.take()
+            await asyncio.sleep(0)
+
+    def take(self):
+        for piece in self.connection.data_to_send(0.0):
+            if isinstance(piece, FileSlice):
+                with open(piece.file.fileno(), "rb", closefd=False) as file:
+                    file.seek(piece.offset)
+                    piece = file.read(piece.length)
+            elif not piece:
+                self.closed = True
+            self.received += piece
+
+
+@pytest.fixture
+def talk(bench, wait_for):
+    """What the client has received when it has sent these pieces, and whether the connection was closed then."""
+
+    def run(app, *pieces):
+        async def main():
+            client = Client(bench.handler(app), wait_for)
+            await client.talk(*pieces)
+            assert all(task.done() for task in client.tasks)
+            return client.received, client.closed
+
+        return asyncio.run(main())
+
+    return run
+
+
+def sender(*messages):
+    async def app(scope, receive, send):
+        for message in messages:
+            await send(message)
+
+    return app
+
+
+async def echo(scope, receive, send):
+    """Answers with what it was sent, piece by piece."""
+    await send(START)
+    while True:
+        message = await receive()
+        await send(body(message["body"], message["more_body"]))
+        if not message["more_body"]:
+            return
+
+
+def test_whole_response_has_its_length(talk):
+    received, closed = talk(sender(START, body(b"hello")), GET)
+    assert received == b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello"
+    assert not closed
+
+
+def test_empty_response_has_its_length(talk):
+    received, _ = talk(sender(START, body()), GET)
+    assert received == b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n"
+
+
+def test_streamed_response_is_chunked(talk):
+    received, closed = talk(sender(START, body(b"ab", True), body(b"", True), body(b"c")), GET)
+    head, content = received.split(b"\r\n\r\n", 1)
+    assert b"\r\ntransfer-encoding: chunked" in head
+    assert content == b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
+    assert not closed
+
+
+def test_streamed_response_to_http_1_0_ends_with_the_connection(talk):
+    received, closed = talk(sender(START, body(b"ab", True), body(b"c")), b"GET / HTTP/1.0\r\n\r\n")
+    assert received.endswith(b"\r\n\r\nabc")
+    assert closed
+
+
+def test_pipelined_requests_are_answered_in_order(talk):
+    async def app(scope, receive, send):
+        await send(START)
+        await send(body(scope["path"].encode()))
+
+    received, _ = talk(app, GET.replace(b"/ ", b"/one ") + GET.replace(b"/ ", b"/two "))
+    assert received.index(b"/one") < received.index(b"/two")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+        CHUNKED + b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("split", [False, True], ids=["whole", "bytewise"])
+def test_body_is_received(talk, request_bytes, split):
+    got = []
+
+    async def app(scope, receive, send):
+        while not got or got[-1]["more_body"]:
+            got.append(await receive())
+        await send(START)
+        await send(body())
+
+    talk(app, *([bytes([byte]) for byte in request_bytes] if split else [request_bytes]))
+    assert b"".join(message["body"] for message in got) == b"hello"
+
+
+def test_response_may_run_beside_the_request(talk):
+    received, _ = talk(
+        echo,
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"1\r\na\r\n",
+        b"1\r\nb\r\n",
+        b"0\r\n\r\n",
+    )
+    assert received.endswith(b"\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n")
+
+
+def test_client_is_told_to_go_on_when_the_application_reads(talk):
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+
+    async def app(scope, receive, send):
+        content = (await receive())["body"]
+        await send(START)
+        await send(body(content))
+
+    received, _ = talk(app, head, b"hello")
+    assert received.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+def test_client_is_not_told_to_go_on_when_the_application_does_not_read(talk):
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    received, _ = talk(sender({**START, "status": 403}, body()), head)
+    assert received.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+    assert b"100 Continue" not in received
+
+
+def test_early_hints_go_before_the_response(talk):
+    hint = {"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload"]}
+    received, _ = talk(sender(START, hint, body()), GET)
+    assert received.startswith(b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\n")
+
+
+def test_trailers_follow_the_content(talk):
+    trailers = {"type": "http.response.trailers", "headers": [(b"x-sum", b"1")]}
+    app = sender({**START, "trailers": True}, body(b"x"), trailers)
+    received, _ = talk(app, b"GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: te\r\n\r\n")
+    assert received.endswith(b"1\r\nx\r\n0\r\nx-sum: 1\r\n\r\n")
+    received, _ = talk(app, GET)
+    assert received.endswith(b"1\r\nx\r\n0\r\n\r\n")
+
+
+def test_file_has_its_length(talk, tmp_path):
+    path = tmp_path / "content"
+    path.write_bytes(b"0123456789")
+    received, _ = talk(sender(START, {"type": "http.response.pathsend", "path": str(path)}), GET)
+    assert received.endswith(b"content-length: 10\r\n\r\n0123456789")
+
+
+def test_failure_before_the_head_is_answered_and_the_connection_goes_on(talk):
+    async def app(scope, receive, send):
+        await send(START)
+        raise ZeroDivisionError
+
+    received, closed = talk(app, GET)
+    assert received.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert not closed
+
+
+def test_failure_in_a_chunked_body_leaves_it_without_an_end(talk):
+    async def app(scope, receive, send):
+        await send(START)
+        await send(body(b"ab", True))
+        raise ZeroDivisionError
+
+    received, closed = talk(app, GET)
+    assert received.endswith(b"2\r\nab\r\n")
+    assert closed
+
+
+def test_peer_that_sends_no_more_is_told_as_a_disconnect_and_still_answered(talk):
+    async def app(scope, receive, send):
+        await receive()
+        assert (await receive())["type"] == "http.disconnect"
+        await send(START)
+        await send(body(b"late"))
+
+    received, closed = talk(app, GET, None)
+    assert received.endswith(b"\r\n\r\nlate")
+    assert closed
+
+
+def test_body_that_breaks_the_protocol_is_answered_400_whatever_the_application_does(talk):
+    async def app(scope, receive, send):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        raise RuntimeError("client disconnected")
+
+    received, closed = talk(
+        app, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\nzz\r\n"
+    )
+    assert received.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert closed
+
+
+def test_lost_peer_raises_an_os_error_in_send(bench, wait_for):
+    errors = []
+
+    async def main():
+        gone = asyncio.Event()
+
+        async def app(scope, receive, send):
+            await send(START)
+            await send(body(b"a", True))
+            await gone.wait()
+            try:
+                await send(body(b"b", True))
+            except OSError as error:
+                errors.append(error)
+                raise
+
+        client = Client(bench.handler(app), wait_for)
+        await client.talk(GET)
+        client.connection.lost(0.0)
+        gone.set()
+        await client.settle()
+        assert client.tasks[0].done()
+
+    asyncio.run(main())
+    assert len(errors) == 1
+
+
+def test_slow_reader_holds_the_application_back(bench, wait_for):
+    sent = []
+
+    async def app(scope, receive, send):
+        await send(START)
+        for number in range(64):
+            await send(body(b"x" * 65536, True))
+            sent.append(number)
+        await send(body())
+
+    async def main():
+        client = Client(bench.handler(app), wait_for)
+        client.connection.receive_data(GET, 0.0)
+        (started,) = client.connection.events()
+        task = asyncio.create_task(client.handler(started.exchange, wait_for))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert len(sent) < 4  # nobody takes what is sent
+        while not task.done():
+            client.take()
+            await asyncio.sleep(0)
+        client.take()
+        assert len(client.received) > 64 * 65536
+
+    asyncio.run(main())
+    assert len(sent) == 64
