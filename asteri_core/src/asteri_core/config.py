@@ -87,18 +87,19 @@ class Config:
         cwd: str | Path,
         file: str | None = None,
         previous: Config | None = None,
+        no_file: bool = False,
     ) -> Config:
         """Find, read and check every value. Raises `ConfigurationError`.
 
         ``arguments`` are the settings given on the command line. With ``previous``, the values of settings that cannot
-        be reloaded are taken from there.
+        be reloaded are taken from there. With ``no_file`` none is looked for.
         """
         settings = all_settings(registry)
         for name in arguments:
             if name not in settings:
                 raise ConfigurationError(f"there is no setting {name!r}: {suggestion(name, settings)}")
         _check_environment(settings, environ)
-        path = config_files.find(Path(cwd), file)
+        path = None if no_file else config_files.find(Path(cwd), file)
         found = config_files.ConfigFile("", {})
         if path is not None:
             found = config_files.read(path, file or path.name, settings)

@@ -8,6 +8,9 @@ The second part follows the life of the server. No hook is called while a reques
 A Python configuration file may define the lifecycle hooks as plain functions with the same names and parameters.
 """
 
+# mypy: disable-error-code="empty-body"
+# A hook specification has no body: pluggy only reads its name and parameters.
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from .sansio.connection import Colour, ConnectionFactory, Exchange, Sniff, Want
 
 API_VERSION = 1
-"""The version of the contracts in `asteri_core.api`. A plugin states it as ``asteri_api``; another number is refused."""
+"""The version of the contracts in `asteri_core.api`. A plugin states its own as ``asteri_api``; others are refused."""
 
 T = TypeVar("T")
 

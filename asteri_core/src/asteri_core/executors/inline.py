@@ -11,6 +11,7 @@ import contextvars
 import logging
 import signal
 import threading
+import traceback
 from collections import deque
 from typing import Any
 
@@ -64,11 +65,14 @@ class InlineExecutor:
         self._line.append(exchange)
 
     def expire(self, exchange: Exchange) -> None:
-        """Called in a turn of the reactor: the exchange is in line, or waits for its peer with the interval timer due."""
+        """Called in a turn of the reactor, so the exchange is in line, or waits for its peer."""
         if exchange in self._line:
             self._line.remove(exchange)
             log.error("request time-out: %s\nit waits for its turn", describe(exchange))
-            answer_timeout(exchange)
+        else:
+            # We have been called from its own `wait`: this is its stack.
+            log.error("request time-out: %s\n%s", describe(exchange), "".join(traceback.format_stack()))
+        answer_timeout(exchange)
 
     def shutdown(self) -> None:
         self._handler.shutdown()

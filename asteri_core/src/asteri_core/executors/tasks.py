@@ -36,7 +36,11 @@ class TaskExecutor:
         return len(self._tasks)
 
     def startup(self) -> None:
-        self._loop.run_until_complete(self._handler.startup())
+        self._loop.run_until_complete(self.boot())
+
+    async def boot(self) -> None:
+        """`startup` for a loop that runs already."""
+        await self._handler.startup()
         self._context = contextvars.copy_context()
 
     def start(self, exchange: Exchange) -> None:
@@ -58,18 +62,21 @@ class TaskExecutor:
             task.cancel("request time-out")
 
     def shutdown(self) -> None:
-        self._loop.run_until_complete(self.finish())
+        self._loop.run_until_complete(self._end_loop())
+
+    async def _end_loop(self) -> None:
+        await self.finish()
+        await self._loop.shutdown_asyncgens()
+        await self._loop.shutdown_default_executor()
 
     async def finish(self) -> None:
-        """Cancel what still runs, run the handler's shutdown, and give asynchronous generators their end."""
+        """Cancel what still runs and run the handler's shutdown."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel("the server stops")
         if tasks:
             await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
         await self._handler.shutdown()
-        await self._loop.shutdown_asyncgens()
-        await self._loop.shutdown_default_executor()
 
     async def _run(self, exchange: Exchange) -> None:
         try:

@@ -40,9 +40,9 @@ TICK = 0.25
 class Service:
     """Serves ``application`` as ``config`` says.
 
-    ``slot`` is where the numbers go, ``access`` the access log. ``owner`` is what request hooks get as their worker.
-    Raises `PluginError` or `ConfigurationError` when the parts do not fit, `ApplicationLoadError` when the
-    application is of no known interface.
+    ``worker`` is the worker model, by default the one of the settings. ``slot`` is where the numbers go, ``access``
+    the access log. ``owner`` is what request hooks get as their worker. Raises `PluginError` or `ConfigurationError`
+    when the parts do not fit, `ApplicationLoadError` when the application is of no known interface.
     """
 
     def __init__(
@@ -53,12 +53,13 @@ class Service:
         slot: Slot,
         access: AccessLog | None,
         *,
+        worker: WorkerSpec | None = None,
         owner: Any = None,
         multiprocess: bool = False,
     ) -> None:
         server, process = config[ServerSettings], config[ProcessSettings]
         interface = recognise(application, registry, process.interface)
-        worker = worker_for(registry, process, interface)
+        worker = worker or worker_for(registry, process, interface)
         self.slot = slot
         self._owner = owner
         self._request_timeout = server.request_timeout
@@ -92,6 +93,10 @@ class Service:
     def startup(self) -> None:
         """Start the application. Raises `WorkerBootError` when it refuses."""
         self.executor.startup()
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin the heart-beat and what else has to be done again and again."""
         self._tick()
 
     def listen(self, sockets: Iterable[socket.socket]) -> None:
@@ -122,16 +127,17 @@ class Service:
         self.reactor.abandon()
         self.model.stop()
 
-    def close(self) -> None:
-        """End the application, write the logs and free everything."""
+    def close(self, shutdown: bool = True) -> None:
+        """End the application (unless ``shutdown`` is False: it has been), write the logs and free everything."""
         self.reactor.unlisten()
         try:
-            self.executor.shutdown()
+            if shutdown:
+                self.executor.shutdown()
         finally:
             self.model.close()
             self.reactor.close()
             if self._access is not None:
-                self._access.flush(self.reactor.clock())
+                self._access.close()
 
     def _look(self) -> None:
         if self.reactor.connections or self.executor.running:

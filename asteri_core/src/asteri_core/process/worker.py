@@ -73,6 +73,8 @@ class Worker:
         application = context.application
         if application is None:
             application = load_application(self._settings.app)
+            # An application may have configured logging for itself, and silenced us with it.
+            context.logs.restore()
         self._service = service = Service(
             context.registry,
             context.config,
