@@ -34,11 +34,15 @@ def raises():
     raise ZeroDivisionError("on purpose")
 
 
+def exits():
+    raise SystemExit(3)
+
+
 def levels(caplog):
     return [record.levelname for record in caplog.records if record.name == "asteri.test"]
 
 
-@pytest.mark.parametrize("ends", [returns, raises])
+@pytest.mark.parametrize("ends", [returns, raises, exits])
 @pytest.mark.parametrize("messages", BEFORE.values(), ids=BEFORE.keys())
 def test_end_before_the_head_is_answered_500_and_logged(bench, caplog, ends, messages):
     exchange = bench.run(app_that(ends, messages))
@@ -46,7 +50,7 @@ def test_end_before_the_head_is_answered_500_and_logged(bench, caplog, ends, mes
     assert levels(caplog) == ["ERROR"]
 
 
-@pytest.mark.parametrize("ends", [returns, raises])
+@pytest.mark.parametrize("ends", [returns, raises, exits])
 @pytest.mark.parametrize("messages", WITHIN.values(), ids=WITHIN.keys())
 def test_end_within_the_response_cuts_it_and_is_logged(bench, caplog, ends, messages):
     exchange = bench.run(app_that(ends, messages))

@@ -108,6 +108,15 @@ def test_failed_startup_without_a_message(bench):
         live(bench, Lifespan([{"type": "lifespan.startup.failed"}]))
 
 
+@pytest.mark.parametrize("mode", ["auto", "on"])
+def test_exit_during_startup_is_a_refusal(bench, mode):
+    async def app(scope, receive, send):
+        raise SystemExit("no database")
+
+    with pytest.raises(WorkerBootError, match="no database"):
+        live(bench, app, mode)
+
+
 def test_failed_startup_leaves_no_task(bench):
     async def main():
         app = Lifespan([failed("startup")], [], "loop")

@@ -47,7 +47,8 @@ class AsgiHandler:
         cycle = Cycle(exchange, wait, self._log, self._first_phase)
         try:
             await self._app(self._make_scope(exchange), cycle.receive, cycle.send)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # SystemExit too: out of a task it would end the event loop, and one view must not end a server.
             self._raised(exchange, cycle, error)
         except BaseException:
             exchange.abort()
@@ -56,7 +57,7 @@ class AsgiHandler:
             if cycle.phase is not COMPLETE:
                 self._returned(exchange, cycle)
 
-    def _raised(self, exchange: Exchange, cycle: Cycle, error: Exception) -> None:
+    def _raised(self, exchange: Exchange, cycle: Cycle, error: Exception | SystemExit) -> None:
         if cycle.phase is COMPLETE:
             self._log.error("the application failed after its response: %s", _describe(exchange), exc_info=error)
         elif _is_disconnect(error):

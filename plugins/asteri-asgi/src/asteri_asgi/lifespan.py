@@ -107,11 +107,12 @@ class Lifespan:
         }
         try:
             await self._app(scope, self._receive, self._send)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if self._stage is not Stage.STARTING:
                 if self._failure is None:
                     self._log.exception("the application failed in its lifespan, %s", self._stage.value)
-            elif self._mode == "on":
+            elif self._mode == "on" or isinstance(error, SystemExit):
+                # To exit is to refuse, whether lifespan is insisted on or not.
                 self._log.exception("the application failed in its lifespan, %s", self._stage.value)
                 self._failure = f"{type(error).__name__}: {error}"
             else:
