@@ -59,13 +59,17 @@ def modules(tree: Path) -> Iterator[Module]:
 
 
 def impure_imports(tree: Path) -> list[str]:
-    """Protocols and the sans-IO part of the kernel import no socket, thread, loop or clock."""
+    """Protocols and the sans-IO part of the kernel import no socket, thread, loop or clock.
+
+    One thing is let through: a plugin.py, which binds and is no part of the protocol, may take `time` to hand the wall
+    clock over (the Date field needs one).
+    """
     return [
         f"{module.name} imports {target}"
         for module in modules(tree)
         if module.name.split(".")[0] in PURE_PACKAGES or module.name.startswith("asteri_core.sansio")
         for target in module.imported()
-        if target.split(".")[0] in IMPURE
+        if target.split(".")[0] in IMPURE - ({"time"} if module.name.endswith(".plugin") else set())
     ]
 
 
@@ -113,6 +117,7 @@ RULES = [impure_imports, side_doors, pluggy_outside_plugin_modules, hook_calls_o
 
 VIOLATIONS: list[tuple[Callable[[Path], list[str]], str, str, str]] = [
     (impure_imports, "asteri_http1/parser.py", "def f():\n    import time", "asteri_http1.parser imports time"),
+    (impure_imports, "asteri_http1/plugin.py", "import socket", "asteri_http1.plugin imports socket"),
     (impure_imports, "asteri_core/sansio/tls.py", "from ssl import SSLContext", "asteri_core.sansio.tls imports ssl"),
     (side_doors, "asteri_wsgi/call.py", "from asteri_core.process import worker", "imports asteri_core.process"),
     (side_doors, "asteri_wsgi/call.py", "from asteri_core import registry", "imports asteri_core.registry"),
