@@ -68,6 +68,11 @@ class Server:
         self._error: BaseException | None = None
 
     @property
+    def running(self) -> bool:
+        """Whether it listens."""
+        return bool(self._listeners)
+
+    @property
     def url(self) -> str:
         """Where the first listener listens, e.g. ``http://127.0.0.1:40123``. Raises RuntimeError when it does not."""
         if not self._listeners:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from asteri_core.api import BlockingHandler
 from asteri_core.worker_api import Host, InlineExecutor
 
+TURN = 0.005
+"""Seconds after which the reactor gets a turn although more requests are in line, so that other peers' bytes move."""
+
 
 class SyncModel:
     """Turns the reactor, and runs what is in line between two turns."""
@@ -29,12 +32,18 @@ class SyncModel:
             while not self._stopped:
                 poll()
             return
+        clock, flush = self._reactor.clock, self._reactor.flush
+        turned = 0.0
         while not self._stopped:
-            if executor.waiting:
-                executor.run_next()
-                poll(0)
-            else:
+            if not executor.waiting:
                 poll()
+                turned = clock()
+                continue
+            executor.run_next()
+            flush()
+            if clock() > turned + TURN:
+                poll(0)
+                turned = clock()
 
     def stop(self) -> None:
         self._stopped = True

@@ -1,0 +1,85 @@
+"""Bodies are collected before a blocking application runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+
+import pytest
+
+from asteri_core.api import Exchange, RemoteProtocolError, Want
+from asteri_core.collect import Collector
+from asteri_core.testing import MemoryExchange
+
+
+class Slow(MemoryExchange):
+    """Its body comes when the test says so."""
+
+    def __init__(self, *pieces: bytes | None) -> None:
+        super().__init__(pieces=pieces)
+        self.ready: list[Callable[[], None]] = []
+
+    def watch(self, want: Want, callback: Callable[[], None]) -> bool:
+        assert want is Want.READ
+        self.ready.append(callback)
+        return False
+
+
+def collect(exchange: MemoryExchange, limit: int = 100) -> list[Exchange]:
+    done: list[Exchange] = []
+    posted: list[Callable[[], None]] = []
+    Collector(limit, posted.append, done.append).collect(exchange)
+    while posted or getattr(exchange, "ready", None):
+        if posted:
+            posted.pop(0)()
+        else:
+            exchange.ready.pop(0)()  # type: ignore[attr-defined]
+    return done
+
+
+def test_a_request_without_a_body_goes_on_at_once_with_an_empty_file() -> None:
+    exchange = MemoryExchange()
+    assert collect(exchange) == [exchange]
+    assert exchange.body.read() == b""
+
+
+@pytest.mark.parametrize("size", [99, 100, 101, 100_000])
+def test_a_body_is_whole_at_below_and_above_the_limit_of_memory(size: int) -> None:
+    content = bytes(range(256)) * (size // 256 + 1)
+    exchange = MemoryExchange(pieces=[content[i : i + 60] for i in range(0, size, 60)])
+    expected = b"".join(content[i : i + 60] for i in range(0, size, 60))
+    assert collect(exchange) == [exchange]
+    assert exchange.body.tell() == 0
+    assert exchange.body.read() == expected
+    assert (type(exchange.body) is BytesIO) is (len(expected) <= 100)
+    exchange.body.close()
+
+
+def test_a_slow_body_is_waited_for_without_the_application() -> None:
+    exchange = Slow(b"one", None, b"two", None, None, b"three")
+    assert collect(exchange) == [exchange]
+    assert exchange.body.read() == b"onetwothree"
+
+
+def test_a_request_that_expects_continue_goes_on_without_reading() -> None:
+    exchange = MemoryExchange(pieces=[b"body"])
+    exchange.expects_continue = True
+    assert collect(exchange) == [exchange]
+    assert exchange.body is None
+    assert exchange.read() == b"body"
+
+
+def test_a_peer_that_leaves_in_its_body_never_reaches_the_application() -> None:
+    exchange = Slow(b"one", None)
+    exchange.leave()
+    exchange._pieces.clear()
+    assert collect(exchange) == []
+
+
+class Broken(MemoryExchange):
+    def read(self) -> bytes | None:
+        raise RemoteProtocolError("chunk size is not hexadecimal")
+
+
+def test_a_broken_body_never_reaches_the_application() -> None:
+    assert collect(Broken()) == []
