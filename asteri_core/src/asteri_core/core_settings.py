@@ -105,7 +105,6 @@ class ServerSettings:
         flags=("-b",),
         metavar="ADDRESS",
         check=address,
-        reloadable=False,
     )
     backlog: int = setting(
         2048,
