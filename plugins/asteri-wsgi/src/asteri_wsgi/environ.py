@@ -121,7 +121,7 @@ def key_of(name: bytes) -> str:
 
 
 def _add_body(environ: dict[str, Any], exchange: Exchange, wait: Wait) -> None:
-    body = exchange.body
+    body: Any = exchange.body
     length = exchange.content_length
     if body is None:
         environ["wsgi.input"] = lazy_body(exchange, wait)

@@ -74,8 +74,11 @@ class Response:
                 exc_info = None  # the traceback refers to this frame
         elif self._status:
             raise AssertionError("start_response was called a second time without exc_info")
-        self._status, self._reason = parse_status(status)
+        code, reason = parse_status(status)
+        # Assigned when all of it is good: an application may catch the error of a bad head, and call again.
         self._headers, self._length = parse_headers(headers)
+        self._status = code
+        self._reason = reason
         self._has_content = self._status not in NO_CONTENT and self._exchange.method != "HEAD"
         return self.write
 
@@ -84,7 +87,8 @@ class Response:
         check_block(data)
         if not self.head_sent:
             self._send_head()
-        if data:
+            self._send(data)  # the head goes out also without data
+        elif data:
             self._send(data)
 
     def early_hints(self, headers: list[tuple[str, str]]) -> None:
@@ -156,7 +160,7 @@ class Response:
             self._deliver_blocks(wrapper if rest is None else wrapper.first(rest))
             return
         if not self.head_sent:
-            self._declare(part.count)
+            self._declare(part.length)
             self._send_head()
         self._send(part)
         self._end()
@@ -184,7 +188,7 @@ class Response:
         if not self._has_content:
             self._end()
             return
-        self._written += data.count if isinstance(data, FileSlice) else len(data)
+        self._written += data.length if isinstance(data, FileSlice) else len(data)
         end = self._written == self._length
         ready = self._exchange.send(data, end)
         self.over = end
