@@ -34,11 +34,16 @@ def slice_of_path(path: Any) -> Sendable:
         raise LocalProtocolError(f"path of http.response.pathsend is {path!r}, expected an absolute path as str")
     try:
         # O_NONBLOCK: opening a FIFO by mistake must not stop the event loop until somebody writes to it.
-        file = OwnedFile(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         # Not passed on as OSError: from send, that means that the client has left.
         raise LocalProtocolError(f"cannot open {path!r} of http.response.pathsend: {error}") from error
-    return _content(file, 0, _size(file.fileno(), "http.response.pathsend"))
+    try:
+        size = _size(descriptor, "http.response.pathsend")
+    except LocalProtocolError:
+        os.close(descriptor)
+        raise
+    return _content(descriptor, 0, size)
 
 
 def slice_of_descriptor(file: Any, offset: Any, count: Any) -> Sendable:
@@ -53,7 +58,6 @@ def slice_of_descriptor(file: Any, offset: Any, count: Any) -> Sendable:
         descriptor = file if type(file) is int else file.fileno()
         size = _size(descriptor, kind)
         start = offset if offset is not None else _position(file)
-        owned = OwnedFile(os.dup(descriptor))
     except (AttributeError, OSError, ValueError) as error:  # ValueError: a closed file
         raise LocalProtocolError(f"file of {kind} is {file!r}, expected an open file with a descriptor") from error
     available = max(size - start, 0)
@@ -63,10 +67,12 @@ def slice_of_descriptor(file: Any, offset: Any, count: Any) -> Sendable:
         raise LocalProtocolError(f"count of {kind} is {count}, the file has {available} bytes from offset {start}")
     if offset is None:
         _move(file, start + count)
-    return _content(owned, start, count)
+    return _content(os.dup(descriptor), start, count)
 
 
-def _content(file: OwnedFile, offset: int, count: int) -> Sendable:
+def _content(descriptor: int, offset: int, count: int) -> Sendable:
+    """A slice that owns ``descriptor``; no slice for no bytes."""
+    file = OwnedFile(descriptor)
     return FileSlice(file, offset, count) if count > 0 else b""
 
 
