@@ -6,7 +6,6 @@ from collections.abc import Callable
 from io import BytesIO
 
 import pytest
-
 from asteri_core.api import Exchange, RemoteProtocolError, Want
 from asteri_core.collect import Collector
 from asteri_core.testing import MemoryExchange

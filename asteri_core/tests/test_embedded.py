@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-
 from asteri_core.errors import ConfigurationError, WorkerBootError
 from asteri_core.process.embedded import Server
 

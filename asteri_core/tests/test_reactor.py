@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-
 from asteri_core.api import Event, Exchange, FileSlice, Finished, Peer, Sendable, Started
 from asteri_core.executors.shared import SharedExchange
 from asteri_core.executors.watch import watch_reactor

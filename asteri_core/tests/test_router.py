@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-
 from asteri_core.api import Event, Failed, Peer, Sendable, Sniff, Switched
 from asteri_core.sansio.router import SNIFF_LIMIT, Route, Router, decide
 from asteri_core.sansio.session import Session

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from asteri_core.reactor.timers import NEVER, TICK, Deadlines, Timers
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from asteri_core.config import Config
 from asteri_core.registry import Registry
 from asteri_core.testing import check_executor
@@ -28,7 +27,7 @@ def test_the_asgi_model_keeps_the_contract_on_uvloop() -> None:
 
 
 def test_an_unknown_loop_is_refused_with_the_valid_ones() -> None:
-    with pytest.raises(Exception, match="auto.*asyncio.*uvloop"):
+    with pytest.raises(Exception, match=r"auto.*asyncio.*uvloop"):
         config(loop="trio")
 
 

@@ -24,7 +24,7 @@ class LoopThreadExecutor:
     def __init__(self, handler: AsyncHandler, reactor: Reactor) -> None:
         self._reactor = reactor
         self._loop = asyncio.new_event_loop()
-        self._tasks = _ThreadTasks(handler, self._loop)
+        self._tasks = _ThreadTasks(handler, self._loop, _nothing)
         self._thread = threading.Thread(target=self._loop.run_forever, name="asteri-loop", daemon=True)
         self._shared: dict[Exchange, SharedExchange] = {}
 
@@ -70,3 +70,7 @@ class _ThreadTasks(TaskExecutor):
     def _resolver(self, future: asyncio.Future[None]) -> Any:
         resolve = super()._resolver(future)
         return lambda: self._loop.call_soon_threadsafe(resolve)
+
+
+def _nothing() -> None:
+    """A `SharedExchange` has sent everything already."""

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import io
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from ..sansio.connection import Exchange, Want
@@ -23,10 +24,14 @@ CANCEL_SECONDS = 5.0
 
 
 class TaskExecutor:
-    """Runs an async handler in ``loop``. Every method is called in the loop's thread."""
+    """Runs an async handler in ``loop``; calls ``flush`` when a call has returned, so that its answer leaves at once.
 
-    def __init__(self, handler: AsyncHandler, loop: asyncio.AbstractEventLoop) -> None:
+    Every method is called in the loop's thread.
+    """
+
+    def __init__(self, handler: AsyncHandler, loop: asyncio.AbstractEventLoop, flush: Callable[[], None]) -> None:
         self._handler = handler
+        self._flush = flush
         self._loop = loop
         self._tasks: dict[Exchange, asyncio.Task[None]] = {}
         self._context = contextvars.copy_context()
@@ -88,6 +93,7 @@ class TaskExecutor:
             exchange.abort()
         finally:
             del self._tasks[exchange]
+            self._flush()
 
     async def wait(self, exchange: Exchange, want: Want) -> None:
         """Suspend the calling task until ``want`` may hold."""

@@ -27,7 +27,7 @@ from ..registry import Registry
 from ..sansio.connection import Colour
 from ..scoreboard import Scoreboard
 from ..specs import AsyncHandler, WorkerSpec
-from ..worker_api import TaskExecutor, watch_reactor
+from ..worker_api import Host, TaskExecutor, watch_reactor
 from .listener import Listener, open_listeners
 from .service import Service
 
@@ -138,7 +138,9 @@ class Server:
 
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
-        spec = WorkerSpec("loop", "the event loop that runs", Colour.ASYNC, lambda host: _LoopModel(loop, stopped.set))
+        spec = WorkerSpec(
+            "loop", "the event loop that runs", Colour.ASYNC, lambda host: _LoopModel(loop, stopped.set, host)
+        )
         service = self._open(spec)
         end_watch = watch_reactor(loop, service.reactor)
         tasks = service.executor if isinstance(service.executor, TaskExecutor) else None
@@ -189,12 +191,13 @@ class Server:
 class _LoopModel:
     """A worker model for a loop that is somebody else's: it neither runs nor closes it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, stopped: Callable[[], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, stopped: Callable[[], None], host: Host) -> None:
         self._loop = loop
+        self._host = host
         self._stopped = stopped
 
     def executor(self, handler: AsyncHandler) -> TaskExecutor:
-        return TaskExecutor(handler, self._loop)
+        return TaskExecutor(handler, self._loop, self._host.reactor.flush)
 
     def run(self) -> None:
         """The loop runs already."""

@@ -96,7 +96,10 @@ class Reactor:
         """One turn: wait at most ``timeout`` seconds (None: until something happens), then handle what has happened."""
         with self.lock:
             self._sleeping = False
-            self.flush()
+            if self._dirty:
+                # What leaves now may be what somebody waits for, so they get their turn before we sleep.
+                self.flush()
+                timeout = 0
             limit = self.timeout()
             if timeout is None or (limit is not None and limit < timeout):
                 timeout = limit

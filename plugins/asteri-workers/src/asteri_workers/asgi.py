@@ -1,4 +1,4 @@
-"""``asgi``: an asyncio loop in the reactor's thread. Stock asyncio polls inside the reactor; uvloop watches it from outside."""
+"""``asgi``: an asyncio loop in the reactor's thread. Stock asyncio polls inside the reactor; uvloop watches it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ class AsgiModel:
     """Runs the loop, and in it the tasks."""
 
     def __init__(self, host: Host) -> None:
+        self._host = host
         self._loop = new_loop(host)
         asyncio.set_event_loop(self._loop)
 
     def executor(self, handler: AsyncHandler) -> TaskExecutor:
-        return TaskExecutor(handler, self._loop)
+        return TaskExecutor(handler, self._loop, self._host.reactor.flush)
 
     def run(self) -> None:
         self._loop.run_forever()

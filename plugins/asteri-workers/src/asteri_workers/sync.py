@@ -1,4 +1,4 @@
-"""``sync``: one request at a time, in the reactor's own thread. The bytes of all other peers move while it runs or waits."""
+"""``sync``: one request at a time, in the reactor's own thread. Other peers' bytes move while it waits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SyncModel:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._reactor = host.reactor
-        # A second peer accepted in the same turn would wait behind the first one's request, here and not in another worker.
+        # A second peer accepted in the same turn would wait behind the first one's request, instead of in another worker.
         host.reactor.accept_batch = 1
         self._executor: InlineExecutor | None = None
         self._stopped = False
