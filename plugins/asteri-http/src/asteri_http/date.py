@@ -1,8 +1,8 @@
 """The Date field (RFC 9110 section 6.6.1): formatted once a second, whatever the number of responses.
 
-Protocols read no clock. They pass the monotonic time they were given, which only tells when a second is
-over; the date itself comes from ``wall``, which the plugin hands over when it binds. So a step of the wall
-clock shows after one second at most.
+Protocols read no clock. The wall clock is handed over by the plugin that binds, and only this module asks
+it: the monotonic time a
+connection is given may be as old as the request, which a slow application makes many seconds.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from email.utils import formatdate
 class DateCache:
     """The current Date value."""
 
-    __slots__ = ("_expires", "_value", "_wall")
+    __slots__ = ("_second", "_value", "_wall")
 
     def __init__(self, wall: Callable[[], float]) -> None:
+        """``wall`` gives seconds since 1970."""
         self._wall = wall
-        self._expires = float("-inf")
+        self._second = -1
         self._value = b""
 
-    def value(self, now: float) -> bytes:
-        """The date in IMF-fixdate form, at most one second old. ``now`` is monotonic, in seconds."""
-        if now >= self._expires:
-            wall = self._wall()
-            self._value = formatdate(wall, usegmt=True).encode()
-            self._expires = now + 1.0 - wall % 1.0
+    def value(self) -> bytes:
+        """The date in IMF-fixdate form. The same object as long as it is the same second."""
+        second = int(self._wall())
+        if second != self._second:
+            self._second = second
+            self._value = formatdate(second, usegmt=True).encode()
         return self._value

@@ -213,8 +213,8 @@ class Exchange(ABC):
             self._fire(Want.READ)
 
     def fail(self, error: Exception) -> None:
-        """The rest of the body will not come, because of ``error``."""
-        if self._incoming is not _ALL:
+        """The rest of the body will not come, because of ``error``; the first one is kept."""
+        if self._incoming is not _ALL and self._failure is None:
             self._incoming = _BROKEN
             self._failure = error
             self._pieces.clear()
@@ -248,7 +248,7 @@ class Exchange(ABC):
     def respond(self, status: int, headers: Sequence[Header], reason: bytes = b"") -> None:
         if self._phase is not _WAITING:
             raise self._refusal("respond")
-        if type(status) is not int or not 200 <= status <= 599:
+        if not isinstance(status, int) or not 200 <= status <= 599:
             raise LocalProtocolError(f"expected a final status from 200 to 599, found {status!r}")
         if reason:
             check_reason(reason)
@@ -305,7 +305,7 @@ class Exchange(ABC):
         phase = _ON_SEND.get(self._phase)
         if phase is None:
             raise self._refusal("send")
-        size: int = data.count if isinstance(data, FileSlice) else len(data)  # type: ignore[assignment]
+        size = data.length if isinstance(data, FileSlice) else len(data)
         if self._silent:
             data, size = b"", 0
         elif self._remaining is not None:
@@ -344,7 +344,7 @@ class Exchange(ABC):
     def inform(self, status: int, headers: Sequence[Header]) -> None:
         if self._phase not in MOVES["inform"]:
             raise self._refusal("inform")
-        if type(status) is not int or not 100 <= status <= 199 or status == 101:
+        if not isinstance(status, int) or not 100 <= status <= 199 or status == 101:
             raise LocalProtocolError(f"expected an interim status from 100 to 199 but 101, found {status!r}")
         self._inform(status, [field for field in headers if response_role(*field) is Role.PLAIN])
 

@@ -32,8 +32,8 @@ _QUOTE, _BACKSLASH, _SEMICOLON, _EQUALS = b'"\\;='
 _QUOTED = CONTENT - {_QUOTE, _BACKSLASH}
 
 (SIZE_START, SIZE, NAME_START, NAME, VALUE_START, TOKEN_VALUE, QUOTED, ESCAPED, QUOTED_END) = range(9)
-LINE_LF, DATA_START, DATA_LF, NEXT, FIRST_ERROR = range(9, 14)
-DATA_END = 14  # not in the table: set when a chunk's data is complete
+LINE_LF, DATA_START, DATA_LF, FIRST_ERROR = range(9, 13)
+DATA_END = 99  # not in the table: set when a chunk's data is complete
 
 _ERRORS = (
     "expected a chunk size in hexadecimal digits",

@@ -397,7 +397,7 @@ class Http1Connection:
 
     def signature(self, has_date: bool, has_server: bool) -> bytes:
         """The Date and Server lines that a response lacks."""
-        return self._signature.lines(self._now, has_date, has_server)
+        return self._signature.lines(has_date, has_server)
 
     def goes_on(self) -> bool:
         """Whether another request would be taken after the running one."""

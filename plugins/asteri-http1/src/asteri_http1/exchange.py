@@ -64,7 +64,7 @@ class Http1Exchange(Exchange):
 
     def _transmit(self, data: Sendable, end: bool, trailers: Sequence[Header]) -> bool:
         connection = self._connection
-        size: int = data.count if isinstance(data, FileSlice) else len(data)  # type: ignore[assignment]
+        size = data.length if isinstance(data, FileSlice) else len(data)
         head = b""
         if self._phase is _DECIDED:
             head = self._make_head(size, end, bool(trailers))

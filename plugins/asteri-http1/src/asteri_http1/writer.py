@@ -46,10 +46,10 @@ class Signature:
         self._date = b""
         self._both = self._server
 
-    def lines(self, now: float, has_date: bool, has_server: bool) -> bytes:
-        """The lines a response still lacks. ``now`` is monotonic, in seconds."""
+    def lines(self, has_date: bool, has_server: bool) -> bytes:
+        """The lines a response still lacks."""
         if self._dates is not None:
-            date = self._dates.value(now)
+            date = self._dates.value()
             if date is not self._date:
                 self._date = date
                 self._both = b"date: %b\r\n%b" % (date, self._server)
