@@ -37,13 +37,13 @@ class Executor(Protocol):
 
 
 def answer_timeout(exchange: Exchange) -> None:
-    """Answer 504 (RFC 9110 section 15.6.5) if nothing has been answered yet, else cut the response."""
+    """Answer 504 (RFC 9110 section 15.6.5) if no head has been sent yet, else cut the response."""
     try:
-        if exchange.status:
-            exchange.abort()
-        else:
+        if exchange.retract():
             exchange.respond(504, [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(TIMED_OUT))])
             exchange.send(TIMED_OUT, True)
+        else:
+            exchange.abort()
     except (Disconnected, LocalProtocolError):
         exchange.abort()
 

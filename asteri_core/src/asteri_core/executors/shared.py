@@ -49,6 +49,10 @@ class SharedExchange:
             self._check()
             self._exchange.respond(status, headers, reason)
 
+    def retract(self) -> bool:
+        with self._lock:
+            return not self._detached and self._exchange.retract()
+
     def inform(self, status: int, headers: Sequence[Header]) -> None:
         with self._lock:
             self._check()

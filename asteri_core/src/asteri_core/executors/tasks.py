@@ -23,6 +23,10 @@ CANCEL_SECONDS = 5.0
 """How long `shutdown` waits for the tasks it has cancelled."""
 
 
+SHUTDOWN_SECONDS = 30.0
+"""How long the handler's shutdown may take; a worker process is bounded by its graceful time-out besides."""
+
+
 class TaskExecutor:
     """Runs an async handler in ``loop``; calls ``flush`` when a call has returned, so that its answer leaves at once.
 
@@ -81,14 +85,18 @@ class TaskExecutor:
             task.cancel("the server stops")
         if tasks:
             await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
-        await self._handler.shutdown()
+        try:
+            await asyncio.wait_for(self._handler.shutdown(), SHUTDOWN_SECONDS)
+        except TimeoutError:
+            log.error("the application did not shut down in %.0f s", SHUTDOWN_SECONDS)
 
     async def _run(self, exchange: Exchange) -> None:
         try:
             await self._handler(exchange, self.wait)
         except asyncio.CancelledError:
             exchange.abort()
-        except Exception:
+        except BaseException:
+            # An application that ends the interpreter ends its own request, not the worker.
             log.exception("the handler failed: %s", describe(exchange))
             exchange.abort()
         finally:

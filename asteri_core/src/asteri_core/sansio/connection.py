@@ -114,6 +114,9 @@ class Exchange(Protocol):
         Raises `LocalProtocolError` for a head that cannot be sent, or a second one.
         """
 
+    def retract(self) -> bool:
+        """Take back a head that has not been sent. True if `respond` may be called (again), False if it is too late."""
+
     def inform(self, status: int, headers: Sequence[Header]) -> None:
         """Send an interim (1xx) response at once. Nothing happens where the protocol version has none."""
 

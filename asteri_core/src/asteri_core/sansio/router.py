@@ -76,7 +76,10 @@ class Router:
         return events
 
     def data_to_send(self, now: float) -> Sequence[Sendable]:
-        return (b"",) if self._closed else ()
+        if not self._closed:
+            return ()
+        self._closed = False
+        return (b"",)
 
     def deadline(self) -> float | None:
         return self._deadline

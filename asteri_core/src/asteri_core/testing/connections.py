@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 
 from ..sansio.connection import (
@@ -103,8 +104,7 @@ class Conversation:
     def _send(self, piece: Sendable) -> None:
         assert not self.half_closed, "bytes after the half-close"
         if isinstance(piece, FileSlice):
-            piece.file.seek(piece.offset)
-            self.sent += piece.file.read(piece.length)
+            self.sent += os.pread(piece.file.fileno(), piece.length, piece.offset)
         elif not piece:
             self.half_closed = True
         else:

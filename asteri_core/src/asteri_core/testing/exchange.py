@@ -6,6 +6,7 @@ that an interface or an executor can be tried at every edge. It is a double of t
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -53,6 +54,7 @@ class MemoryExchange:
         """Set to make `send` ask for patience; `unblock` ends that."""
         self._pieces = deque(pieces)
         self._gone = False
+        self._head_sent = False
         self._watchers: list[tuple[Want, Callable[[], None]]] = []
 
     def read(self) -> bytes | None:
@@ -66,6 +68,11 @@ class MemoryExchange:
             raise LocalProtocolError("a second response head")
         self.status, self.response_headers, self.reason = status, list(headers), reason
 
+    def retract(self) -> bool:
+        if not self._head_sent:
+            self.status, self.response_headers = 0, ()
+        return not self._head_sent
+
     def inform(self, status: int, headers: Sequence[Header]) -> None:
         self._check()
         self.interim.append((status, headers))
@@ -74,9 +81,9 @@ class MemoryExchange:
         self._check()
         if not self.status:
             raise LocalProtocolError("content before the response head")
+        self._head_sent = True
         if isinstance(data, FileSlice):
-            data.file.seek(data.offset)
-            data = data.file.read(data.length)
+            data = os.pread(data.file.fileno(), data.length, data.offset)
         self.content += bytes(data)
         self.sent = len(self.content)
         if end:
@@ -86,6 +93,7 @@ class MemoryExchange:
     def finish(self, trailers: Sequence[Header] = ()) -> None:
         self._check()
         self.response_trailers = trailers
+        self._head_sent = True
         self.complete = True
         self._wake()
 

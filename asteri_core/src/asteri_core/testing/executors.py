@@ -16,50 +16,55 @@ from ..specs import Config, WorkerSpec
 from ..worker_api import Host
 from .lines import LineConnection
 
+Connect = Callable[[], socket.socket]
 LEAK: contextvars.ContextVar[str] = contextvars.ContextVar("LEAK", default="clean")
 
 
-def check_executor(spec: WorkerSpec, config: Config) -> None:
-    """Raise AssertionError where the worker model of ``spec`` breaks its contracts.
+def check_executor(spec: WorkerSpec, config: Config, timeout: float = 10.0) -> None:
+    """Raise AssertionError where the worker model of ``spec`` breaks its contracts, TimeoutError where it hangs.
 
     It is run with a protocol of one line per request and a handler of its own colour, in a thread, with two
     ``--threads``.
     """
     with _running(spec, config) as port:
-        _check_answers(port)
-        _check_reading(port)
-        _check_failure(port)
-        _check_slow_reader(port)
-        _check_contexts(port)
-        _check_timeout(port)
+
+        def connect() -> socket.socket:
+            return socket.create_connection(("127.0.0.1", port), timeout)
+
+        _check_answers(connect)
+        _check_reading(connect)
+        _check_failure(connect)
+        _check_slow_reader(connect)
+        _check_contexts(connect)
+        _check_timeout(connect)
 
 
-def _check_answers(port: int) -> None:
-    with _client(port) as client:
+def _check_answers(connect: Connect) -> None:
+    with connect() as client:
         for _ in range(3):
             assert _ask(client, b"hello\n") == b"hello\n", "requests on one connection are not answered in turn"
 
 
-def _check_reading(port: int) -> None:
-    with _client(port) as client:
+def _check_reading(connect: Connect) -> None:
+    with connect() as client:
         client.sendall(b"read\n")
-        with _client(port) as other:
+        with connect() as other:
             other.sendall(b"hello\n")
             client.sendall(b"late\n")
             assert _line(client) == b"read late\n", "a handler that waits for its peer does not go on when bytes come"
             assert _line(other) == b"hello\n", "a second peer is not answered after one that was waited for"
 
 
-def _check_failure(port: int) -> None:
-    with _client(port) as client:
+def _check_failure(connect: Connect) -> None:
+    with connect() as client:
         client.sendall(b"fail\n")
         assert client.recv(100) == b"", "a handler that raises must end its exchange"
-    with _client(port) as client:
+    with connect() as client:
         assert _ask(client, b"hello\n") == b"hello\n", "nothing is answered after a handler has raised"
 
 
-def _check_slow_reader(port: int) -> None:
-    with _client(port) as client:
+def _check_slow_reader(connect: Connect) -> None:
+    with connect() as client:
         client.sendall(b"flood\n")
         received = 0
         while data := client.recv(1 << 16):
@@ -69,24 +74,18 @@ def _check_slow_reader(port: int) -> None:
         assert received == LineConnection.FLOOD + 1, "bytes were lost while the peer was slow"
 
 
-def _check_contexts(port: int) -> None:
-    with _client(port) as client:
+def _check_contexts(connect: Connect) -> None:
+    with connect() as client:
         assert _ask(client, b"leak\n") == b"clean\n", "a context variable has a value before it was set"
         assert _ask(client, b"leak\n") == b"clean\n", "a context variable of one request is seen by the next"
 
 
-def _check_timeout(port: int) -> None:
-    with _client(port) as client:
+def _check_timeout(connect: Connect) -> None:
+    with connect() as client:
         client.sendall(b"hang\n")
         assert _line(client).startswith(b"504 "), "a request over its time was not answered 504"
-    with _client(port) as client:
+    with connect() as client:
         assert _ask(client, b"hello\n") == b"hello\n", "nothing is answered after a request was ended"
-
-
-@contextlib.contextmanager
-def _client(port: int) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port), 10) as client:
-        yield client
 
 
 def _ask(client: socket.socket, line: bytes) -> bytes:

@@ -45,6 +45,11 @@ class LineExchange:
         if status != 200:
             self._connection.write(b"%d " % status)
 
+    def retract(self) -> bool:
+        if self._connection.running is self and self.status == 200 and not self.sent:
+            self.status = 0
+        return not self.status
+
     def inform(self, status: int, headers: Sequence[Header]) -> None:
         """The protocol has no interim responses."""
 
@@ -108,6 +113,7 @@ class LineConnection:
         self._events: list[Event] = []
         self._out: deque[bytes] = deque()
         self._closed = False
+        self._half_closed = False
 
     @property
     def wants_data(self) -> bool:
@@ -140,7 +146,8 @@ class LineConnection:
     def data_to_send(self, now: float) -> Sequence[Sendable]:
         data = [b"".join(self._out)] if self._out else []
         self._out.clear()
-        if self._closed:
+        if self._closed and not self._half_closed:
+            self._half_closed = True
             data.append(b"")
         if self.running is not None:
             self.running.notify()
