@@ -350,9 +350,10 @@ def test_a_limit_before_a_bad_byte_wins_however_it_is_cut(same_for_every_cut):
 
 
 def test_the_answer_to_a_bad_head_request_has_no_content(dialogue):
-    talk = dialogue().feed(b"HEAD / HTTP/1.1\r\n\r\n")
-    assert talk.statuses == [400]
-    assert talk.output.endswith(b"\r\n\r\n")
+    for start in (b"", b"\r\n"):
+        talk = dialogue().feed(start + b"HEAD / HTTP/1.1\r\n\r\n")
+        assert talk.statuses == [400]
+        assert talk.output.endswith(b"\r\n\r\n")
 
 
 def test_the_answer_to_a_bad_request_shows_nothing_of_it(dialogue):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import h11
 import pytest
 from asteri_core.api import Disconnected, FileSlice, LocalProtocolError, Want
@@ -461,6 +463,28 @@ def test_a_file_passes_through_with_the_framing_around_it(exchange_of, tmp_path)
         after = talk.sent[talk.sent.index(piece) + 1 :]
         assert b"".join(after) == b"\r\n0\r\n\r\n"
         assert exchange.sent == 5
+
+
+def test_a_memory_view_is_counted_in_bytes(exchange_of):
+    numbers = memoryview(array("I", [0x61616161, 0x62626262, 0x63636363]))
+    for view, content in ((numbers, bytes(numbers)), (memoryview(b"abcdef")[::2], b"ace")):
+        talk, exchange = exchange_of()
+        exchange.respond(200, [(b"content-length", b"%d" % len(content))])
+        exchange.send(view, True)
+        talk.turn()
+        assert content_of(talk) == content
+        assert not talk.closed
+
+
+@pytest.mark.parametrize("content", ["text", None, 5, [b"x"], FileSlice(None, 0, -1)])
+def test_content_that_is_not_bytes_is_refused_before_anything_is_sent(exchange_of, content):
+    talk, exchange = exchange_of()
+    exchange.respond(200, [])
+    with pytest.raises(LocalProtocolError, match="expected bytes"):
+        exchange.send(content, True)
+    answer_failure(exchange)
+    talk.turn()
+    assert talk.statuses == [500]
 
 
 def test_a_full_queue_asks_to_wait_and_tells_when_there_is_room(exchange_of):

@@ -305,7 +305,10 @@ class Exchange(ABC):
         phase = _ON_SEND.get(self._phase)
         if phase is None:
             raise self._refusal("send")
-        size = data.length if isinstance(data, FileSlice) else len(data)
+        if type(data) is bytes:
+            size = len(data)
+        else:
+            data, size = _measured(data)
         if self._silent:
             data, size = b"", 0
         elif self._remaining is not None:
@@ -388,6 +391,17 @@ class Exchange(ABC):
         """The queue of unsent bytes is below its mark again."""
         if self._watchers is not None:
             self._fire(Want.WRITE)
+
+
+def _measured(data: Sendable) -> tuple[Sendable, int]:
+    """Content that is not ``bytes``, and how many bytes it is: a memory view may count in other units."""
+    if isinstance(data, FileSlice) and data.length >= 0:
+        return data, data.length
+    if isinstance(data, memoryview):
+        data = data.cast("B") if data.c_contiguous else data.tobytes()
+    if isinstance(data, bytes | bytearray | memoryview):
+        return data, len(data)
+    raise LocalProtocolError(f"expected bytes or a slice of a file as content, found {data!r:.100}")
 
 
 def _declared(value: bytes, before: int | None) -> int:

@@ -146,7 +146,7 @@ class HeadParser:
     @property
     def asks_for_head(self) -> bool:
         """Whether what was collected is a HEAD request, whose answer has no content even if it is an error."""
-        return self._partial is not None and self._partial.startswith(b"HEAD ")
+        return self._partial is not None and self._partial.startswith((b"HEAD ", b"\r\nHEAD "))
 
     def feed(self, data: bytes) -> tuple[RequestHead, bytes] | None:
         """The head and the bytes behind it, or None as long as it is not whole.
