@@ -57,9 +57,11 @@ class ApplicationContext:
 class BlockingHandler(Protocol):
     """An application of a blocking interface, ready to be run for an exchange.
 
-    The call returns when the application is done with the exchange: it has been finished, upgraded or aborted on every
-    path, and the application's errors have been logged and answered. It raises nothing but what is a defect, or the
-    executor's own exceptions (derived from BaseException) that stop a request.
+    The call returns when the application is done with the exchange: it has been finished, upgraded or aborted on
+    every path, and the application's errors have been logged and answered. After content that is not the last, and
+    after an interim response, it waits for `Want.WRITE`, full or not: that is when the executor gets to send. It
+    raises nothing but what is a defect, or the executor's own exceptions (derived from BaseException) that stop a
+    request.
     """
 
     def startup(self) -> None: ...

@@ -88,7 +88,7 @@ class InlineExecutor:
                 self._run_timed(exchange, self._request_timeout)
             else:
                 self._context.copy().run(self._handler, exchange, self.wait)
-        except Exception:
+        except BaseException:
             log.exception("the handler failed: %s", describe(exchange))
             exchange.abort()
         finally:
@@ -113,7 +113,8 @@ class InlineExecutor:
             raise RequestTimeout
 
     def wait(self, exchange: Exchange, want: Want) -> None:
-        """Turn the reactor until ``want`` may hold."""
+        """Send what the application has given so far, and turn the reactor until ``want`` may hold."""
+        self._reactor.flush()
         woken = False
 
         def wake() -> None:

@@ -36,6 +36,13 @@ def group_id(account: str | None, setting: str) -> int | None:
         raise ConfigurationError(f"{setting}: there is no group {account!r} on this machine") from None
 
 
+def check(user: int | None, group: int | None) -> None:
+    """Raise `ConfigurationError` when this process may not become ``user`` and ``group``; None keeps what is."""
+    wanted = (os.geteuid() if user is None else user, os.getegid() if group is None else group)
+    if os.geteuid() != 0 and wanted != (os.geteuid(), os.getegid()):
+        raise _refusal(wanted)
+
+
 def drop(user: int | None, group: int | None) -> None:
     """Become ``user`` and ``group``; None keeps what is. Raises `ConfigurationError` when this process may not.
 
@@ -52,9 +59,13 @@ def drop(user: int | None, group: int | None) -> None:
         if user is not None:
             os.setuid(user)
     except PermissionError:
-        raise ConfigurationError(
-            f"user, group: only root may become user {wanted[0]} and group {wanted[1]}; this is user {os.geteuid()}"
-        ) from None
+        raise _refusal(wanted) from None
+
+
+def _refusal(wanted: tuple[int, int]) -> ConfigurationError:
+    return ConfigurationError(
+        f"user, group: only root may become user {wanted[0]} and group {wanted[1]}; this is user {os.geteuid()}"
+    )
 
 
 def _initialise_groups(user: int, group: int) -> None:

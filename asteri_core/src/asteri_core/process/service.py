@@ -114,10 +114,11 @@ class Service:
         Idle connections may bring one more request for ``patience`` seconds; after ``limit`` seconds what still runs
         is given up.
         """
+        now = self.reactor.clock()
         if self._draining:
+            self.reactor.drain(now + patience)
             return
         self._draining = True
-        now = self.reactor.clock()
         self.reactor.drain(now + min(patience, limit))
         self.reactor.call_at(now + limit, self._give_up)
         self._look()

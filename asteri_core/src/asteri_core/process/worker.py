@@ -9,7 +9,6 @@ the reactor, for what they interrupt may be anything.
 
 from __future__ import annotations
 
-import faulthandler
 import logging
 import os
 import selectors
@@ -23,6 +22,7 @@ from ..errors import AsteriError
 from ..sansio.lifecycle import State
 from .context import READY, WorkerContext
 from .service import Service
+from .signals import RELIEVE
 
 log = logging.getLogger("asteri.error")
 
@@ -66,7 +66,6 @@ class Worker:
     def boot(self) -> None:
         """Load and start the application, then take part in accepting."""
         context = self._context
-        faulthandler.register(signal.SIGUSR2, file=context.logs.error_fd(), all_threads=True)
         signal.signal(signal.SIGUSR1, lambda *_: self._post(lambda _: context.logs.reopen()))
         signal.signal(signal.SIGABRT, self._abort)
         self.run_hooks("post_fork", server=context.server, worker=self)
@@ -87,7 +86,7 @@ class Worker:
         signal.signal(signal.SIGTERM, lambda *_: self._post(lambda service: self._drain(service, 0.0)))
         for number in (signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, lambda *_: self._post(self._halt))
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
+        signal.signal(RELIEVE, lambda *_: self._post(lambda service: self._drain(service, PATIENCE)))
         service.reactor.add(context.lifeline_fd, selectors.EVENT_READ, self._orphaned)
         service.startup()
         self.run_hooks("post_worker_init", worker=self)

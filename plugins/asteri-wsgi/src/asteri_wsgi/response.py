@@ -61,8 +61,7 @@ class Response:
         self.over = False
         """The end has been given to the exchange."""
 
-    # -- what the application calls
-    # ----------------------------------------------------------------------------------
+    # -- what the application calls --------------------------------------------------------------------------------
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
         """``start_response``."""
@@ -96,9 +95,9 @@ class Response:
         if self.head_sent:
             raise AssertionError("early hints were given after the response had begun")
         self._exchange.inform(103, parse_headers(headers)[0])
+        self._wait(self._exchange, Want.WRITE)
 
-    # -- what the handler calls
-    # --------------------------------------------------------------------------------------
+    # -- what the handler calls ------------------------------------------------------------------------------------
 
     def deliver(self, blocks: Any) -> None:
         """Send what the application has returned, and the end."""
@@ -165,8 +164,7 @@ class Response:
         self._send(part)
         self._end()
 
-    # -- towards the exchange
-    # ----------------------------------------------------------------------------------------
+    # -- towards the exchange --------------------------------------------------------------------------------------
 
     def _declare(self, length: int) -> None:
         """Add Content-Length where the application has not, and where it may be (RFC 9110 section 8.6)."""
@@ -190,9 +188,10 @@ class Response:
             return
         self._written += data.length if isinstance(data, FileSlice) else len(data)
         end = self._written == self._length
-        ready = self._exchange.send(data, end)
+        self._exchange.send(data, end)
         self.over = end
-        if not ready and not end:
+        if not end:
+            # Also when there is room: an executor in the reactor's own thread sends what we have given while we wait.
             self._wait(self._exchange, Want.WRITE)
 
     def _end(self) -> None:
