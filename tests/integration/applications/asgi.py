@@ -1,0 +1,102 @@
+"""The application of the matrix, over ASGI 3. Its twins beside it have the same routes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+BLOCK = bytes(range(256)) * 256
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Fields = Iterable[tuple[bytes, bytes]]
+
+TEXT = (b"content-type", b"text/plain")
+
+
+async def pieces(receive: Receive) -> AsyncIterator[bytes]:
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RuntimeError(f"instead of the body: {message}")
+        yield message["body"]
+        if not message["more_body"]:
+            return
+
+
+async def head(send: Send, *fields: tuple[bytes, bytes], status: int = 200) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": [TEXT, *fields]})
+
+
+async def body(send: Send, content: bytes, more: bool = False) -> None:
+    await send({"type": "http.response.body", "body": content, "more_body": more})
+
+
+async def plain(send: Send, content: bytes, status: int = 200, fields: Fields = ()) -> None:
+    await head(send, (b"content-length", b"%d" % len(content)), *fields, status=status)
+    await body(send, content)
+
+
+async def stream(scope: Scope, send: Send) -> None:
+    match scope["path"]:
+        case "/download":
+            size = int(parse_qs(scope["query_string"].decode())["size"][0])
+            await head(send, (b"content-length", b"%d" % size))
+            for offset in range(0, size, len(BLOCK)):
+                await body(send, BLOCK[: size - offset], more=True)
+        case "/stream":
+            await head(send)
+            for number in range(5):
+                await body(send, b"piece %d\n" % number, more=True)
+        case "/cut":
+            await head(send)
+            await body(send, b"the beginning\n", more=True)
+            raise RuntimeError("this route raises on purpose")
+        case "/endless":
+            await head(send)
+            while True:
+                await body(send, BLOCK, more=True)
+    await body(send, b"")
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+        return
+    match scope["path"]:
+        case "/hello":
+            await plain(send, b"hello\n")
+        case "/echo":
+            await plain(send, b"".join([piece async for piece in pieces(receive)]))
+        case "/digest":
+            found = hashlib.sha256()
+            async for piece in pieces(receive):
+                found.update(piece)
+            await plain(send, found.hexdigest().encode())
+        case "/refuse":
+            await plain(send, b"refused\n", 403)
+        case "/cookies":
+            await plain(send, b"cookies\n", fields=[(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")])
+        case "/hints":
+            await send({"type": "http.response.early_hint", "links": [b"</style.css>; rel=preload"]})
+            await plain(send, b"hinted\n")
+        case "/error":
+            raise RuntimeError("this route raises on purpose")
+        case "/empty":
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await body(send, b"")
+        case "/download" | "/stream" | "/cut" | "/endless":
+            await stream(scope, send)
+        case _:
+            await plain(send, b"not found\n", 404)
