@@ -252,7 +252,7 @@ class ProcessSettings:
         flags=("-u",), metavar="USER", check=account, reloadable=False,
     )  # fmt: skip
     group: str | None = setting(
-        None, "group the workers run as, name or number; unchanged when not given",
+        None, "group the workers run as, name or number; by default the one of --user, if that is given",
         flags=("-g",), metavar="GROUP", check=account, reloadable=False,
     )  # fmt: skip
     umask: int | None = setting(

@@ -22,9 +22,9 @@ READY = b"R"
 class WorkerContext:
     """The argument of a worker's main function, which returns the exit status.
 
-    The worker starts with no signal blocked. HUP and USR1 are ignored, USR2 writes the stack of every thread to
-    standard error, the others do what they do by default, until it installs what it wants: a worker that is told to go
-    while it still boots has nothing to finish.
+    The worker starts with no signal blocked. HUP and USR1 are ignored, USR2 writes the stack of every thread to the
+    error log, the others do what they do by default, until it installs what it wants: a worker that is told to go while
+    it still boots has nothing to finish.
     """
 
     number: int

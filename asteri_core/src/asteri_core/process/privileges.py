@@ -36,6 +36,14 @@ def group_id(account: str | None, setting: str) -> int | None:
         raise ConfigurationError(f"{setting}: there is no group {account!r} on this machine") from None
 
 
+def own_group(user: int) -> int | None:
+    """The group that the user's account belongs to; None for a number without an account."""
+    try:
+        return pwd.getpwuid(user).pw_gid
+    except KeyError:
+        return None
+
+
 def check(user: int | None, group: int | None) -> None:
     """Raise `ConfigurationError` when this process may not become ``user`` and ``group``; None keeps what is."""
     wanted = (os.geteuid() if user is None else user, os.getegid() if group is None else group)

@@ -114,6 +114,17 @@ class Supervisor:
     def stopping(self) -> bool:
         return self._exit_status is not None
 
+    @property
+    def next_generation(self) -> int:
+        """The number that the next reload will get."""
+        return self._reloads + 1
+
+    @property
+    def generations(self) -> set[int]:
+        """Those that have workers, or may still get some: the spawned one, and the one to go back to."""
+        proven = set() if self._proven is None else {self._proven[0]}
+        return {self.generation, *proven, *(worker.generation for worker in self.workers.values())}
+
     def deadline(self) -> float | None:
         """When a `Ticked` is due at the latest, if any."""
         times = [worker.steps[0][0] for worker in self.workers.values() if worker.steps]
