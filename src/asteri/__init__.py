@@ -8,7 +8,7 @@ There is no code here: the kernel is the distribution asteri-core, everything el
 """
 
 from asteri_core.hooks import hookimpl
-from asteri_core.run import run
+from asteri_core.launch import run
 from asteri_core.version import __version__
 
 __all__ = ["Server", "__version__", "hookimpl", "run"]

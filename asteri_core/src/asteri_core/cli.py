@@ -7,7 +7,6 @@ be loaded, 1 anything else. Processes, sockets and event loops are imported only
 
 from __future__ import annotations
 
-import logging
 import sys
 import traceback
 from collections.abc import Sequence
@@ -75,62 +74,24 @@ def _show_plugins(registry: Registry, which: str, form: str) -> int:
 
 def _configured(registry: Registry, settings: dict[str, Any], file: str | None, action: str, form: str) -> int:
     """Load the configuration, and do what was asked for with it."""
-    from .config import Config
-    from .surroundings import Surroundings, make_importable
+    from .launch import Launch
 
-    surroundings = Surroundings()
-    make_importable(surroundings.cwd)
-
-    def load(previous: Config | None = None) -> tuple[Registry, Config]:
-        config = Config.load(registry, settings, surroundings.environ, surroundings.cwd, file, previous)
-        if config.held_back:
-            names = ", ".join(config.held_back)
-            logging.getLogger("asteri.error").warning("changed settings that need a restart are left alone: %s", names)
-        if action != "print":
-            check(registry, config)
-            surroundings.enter(config)
-        return registry.with_hooks(config.hooks), config
-
-    hooked, config = load()
+    launch = Launch(registry, settings, file)
     if action == "print":
         from .show import config_as
 
-        print(config_as(form, config))
+        print(config_as(form, launch.read()))
         return 0
     if action == "check":
-        return _check_application(hooked, config)
-    app_reference(config)
-    from .process import arbiter
-
-    return arbiter.run(hooked, config, lambda: load(config))
-
-
-def app_reference(config: Config) -> str:
-    """What names the application. Raises `ConfigurationError` when nothing does."""
-    from .core_settings import ProcessSettings
-
-    reference = config[ProcessSettings].app
-    if not reference:
-        raise ConfigurationError("no application is named: asteri module:callable (asteri --help tells more)")
-    return reference
-
-
-def check(registry: Registry, config: Config) -> None:
-    """Whether what the settings name exists. Raises `PluginError`."""
-    from .core_settings import ProcessSettings, ServerSettings
-
-    process = config[ProcessSettings]
-    registry.protocols_for(config[ServerSettings].http)
-    if process.worker_class:
-        registry.worker(process.worker_class)
-    if process.interface:
-        registry.interface(process.interface)
+        return _check_application(*launch.load())
+    return launch.run()
 
 
 def _check_application(registry: Registry, config: Config) -> int:
     """``--check-config``: whether a server would start."""
     from .application import load_application, recognise
     from .core_settings import ProcessSettings
+    from .launch import app_reference
 
     reference = app_reference(config)
     process = config[ProcessSettings]

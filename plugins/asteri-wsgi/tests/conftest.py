@@ -53,6 +53,7 @@ class Client:
         """What the peer sends each time the application waits for it."""
         self.sent: list[bytes] = []
         """What has been sent, a piece for each time it was handed over."""
+        self._told = 0
         self.slices: list[FileSlice] = []
         self.waits: list[Want] = []
         self.collect = True
@@ -72,7 +73,12 @@ class Client:
         return understand(exchange.method, b"".join(self.sent))
 
     def flush(self) -> bytes:
-        """Hand over what is ready, as the reactor would; returns it."""
+        """Hand over what is ready, as the reactor would; returns what has been handed over since the last call."""
+        self._hand_over()
+        news, self._told = b"".join(self.sent[self._told :]), len(self.sent)
+        return news
+
+    def _hand_over(self) -> None:
         data = b""
         while pieces := self.connection.data_to_send(0.0):
             for piece in pieces:
@@ -84,11 +90,10 @@ class Client:
                 break
         if data:
             self.sent.append(data)
-        return data
 
     def wait(self, exchange: Exchange, want: Want) -> None:
         self.waits.append(want)
-        self.flush()
+        self._hand_over()
         if want is Want.READ:
             if self.later:
                 self.connection.receive_data(self.later.pop(0), 0.0)
