@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from asteri_core.api import Event, Exchange, FileSlice, Finished, Peer, Sendable, Started
+from asteri_core.api import RESET, Event, Exchange, FileSlice, Finished, Peer, Sendable, Started
 from asteri_core.executors.shared import SharedExchange
 from asteri_core.executors.watch import watch_reactor
 from asteri_core.reactor import Reactor
@@ -331,3 +331,13 @@ def test_every_exchange_is_finished_once_whatever_happens_to_its_peer(served: Se
     assert len(served.finished) == len(set(served.finished)) == len(served.started) >= 60
     for client in clients:
         client.close()
+
+
+def test_a_reset_reaches_the_peer_as_one(served: Served) -> None:
+    served.factory = lambda peer, now: FileConnection(peer, (b"half of it\n", RESET))
+    with served.connect() as client:
+        client.settimeout(5)
+        with pytest.raises(ConnectionResetError):
+            while client.recv(100):
+                served.reactor.poll(0)
+        assert served.reactor.connections == 0

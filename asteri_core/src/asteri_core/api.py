@@ -1,6 +1,7 @@
-"""The door for plugins: everything a protocol, an interface or an exporter may import from the kernel, and nothing impure.
+"""The door for plugins: all that a protocol, an interface or an exporter may import from the kernel, and nothing impure.
 
-What is re-exported here is the contract of version `API_VERSION`. Worker models use the second door, `asteri_core.worker_api`.
+What is re-exported here is the contract of version `API_VERSION`. Worker models use the second door,
+`asteri_core.worker_api`.
 """
 
 from .errors import (
@@ -15,6 +16,7 @@ from .errors import (
 )
 from .hooks import hookimpl
 from .sansio.connection import (
+    RESET,
     Address,
     Colour,
     Connection,
@@ -46,6 +48,7 @@ from .specs import (
 
 __all__ = [
     "API_VERSION",
+    "RESET",
     "Address",
     "ApplicationContext",
     "ApplicationLoadError",

@@ -10,15 +10,17 @@ section 9.6). A stream never looks at a byte, and only the reactor's lock holder
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import os
 import socket
+import struct
 from collections import deque
 from collections.abc import Sequence
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING
 
-from ..sansio.connection import Connection, Failed, FileSlice, Finished, Sendable, Started
+from ..sansio.connection import RESET, Connection, Failed, FileSlice, Finished, Sendable, Started
 from ..sansio.session import Session
 
 if TYPE_CHECKING:
@@ -196,7 +198,10 @@ class Stream:
                         return
                 elif not piece:
                     unsent.clear()
-                    self._half_close(now)
+                    if piece is RESET:
+                        self._reset()
+                    else:
+                        self._half_close(now)
                     return
                 elif not self._send_pieces():
                     return
@@ -248,6 +253,12 @@ class Stream:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
             self._close()
+
+    def _reset(self) -> None:
+        # SO_LINGER with a time of zero: close sends a reset (POSIX.1-2017, setsockopt, and tcp(7)).
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._close()
 
     def _close(self) -> None:
         self._pass_last_events()

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 Address = tuple[str, int] | str
 """``(host, port)`` of an internet socket, or the path of a unix socket (``""`` when it has no name)."""
@@ -64,6 +64,9 @@ class FileSlice(NamedTuple):
 
 Sendable = bytes | bytearray | memoryview | FileSlice
 """What an exchange sends and a connection hands to the reactor, where an empty ``bytes`` means half-close."""
+
+RESET: Final = memoryview(b"")
+"""In place of the half-close: what was sent is not whole, and nothing but a reset can tell the peer."""
 
 
 class Want(enum.Enum):
@@ -202,7 +205,8 @@ class Connection(Protocol):
     def data_to_send(self, now: float) -> Sequence[Sendable]:
         """Bytes for the peer, in order, as much as is ready and fits. Called again only when all of it has left.
 
-        An empty ``bytes`` asks for a half-close after what came before it, and is the last item ever.
+        An empty ``bytes`` asks for a half-close after what came before it, `RESET` for a reset. Each is the last item
+        ever.
         """
 
     def deadline(self) -> float | None:

@@ -19,6 +19,7 @@ import enum
 from collections.abc import Callable, Sequence
 
 from asteri_core.api import (
+    RESET,
     Connection,
     Disconnected,
     Event,
@@ -81,6 +82,7 @@ class Http1Connection:
         "_parser",
         "_queued",
         "_received",
+        "_reset",
         "_settings",
         "_signature",
         "_state",
@@ -96,6 +98,7 @@ class Http1Connection:
         self._signature = signature
         self._parser = HeadParser(settings)
         self._state = _IDLE
+        self._reset = False
         self._now = now
         self._deadline: float | None = now + settings.header_timeout
         self._lag = False
@@ -315,7 +318,7 @@ class Http1Connection:
         if self._state is _CLOSING:
             out.extend(self._out)
             self._out = []
-            out.append(b"")
+            out.append(RESET if self._reset else b"")
             self._state = _CLOSED
         return out
 
@@ -369,7 +372,7 @@ class Http1Connection:
     def drain(self, until: float, now: float) -> None:
         self._tick(now)
         self._drain = until
-        if self._exchange is None and self._deadline is not None:
+        if self._state is _IDLE and self._deadline is not None:
             self._deadline = min(self._deadline, until)
 
     def _tick(self, now: float) -> None:
@@ -410,6 +413,11 @@ class Http1Connection:
         """The last bytes of the running exchange are queued; ``successor`` takes over after them."""
         self._ending = True
         self._successor = successor
+
+    def response_cut(self, unmarked: bool) -> None:
+        """The running exchange has been cut; ``unmarked`` if the client could not tell by what it has received."""
+        self._reset = unmarked
+        self.response_complete()
 
     def body_due(self) -> None:
         """From now on the peer has to send the body."""

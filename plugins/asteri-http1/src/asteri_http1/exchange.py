@@ -187,7 +187,9 @@ class Http1Exchange(Exchange):
 
     def _cut(self) -> None:
         self.keeps = False
-        self._connection.response_complete()
+        # Content that ends with the connection looks whole wherever it ends (RFC 9112 section 8).
+        unmarked = bool(self.sent) and self._length is None and not self._chunked and not self._silent
+        self._connection.response_cut(unmarked)
         self._connection.wake()
 
     def _writable(self) -> bool:
