@@ -1,4 +1,4 @@
-"""The door for plugins: all that a protocol, an interface or an exporter may import from the kernel, and nothing impure.
+"""The door for plugins: what a protocol, an interface or an exporter may import from the kernel, and nothing impure.
 
 What is re-exported here is the contract of version `API_VERSION`. Worker models use the second door,
 `asteri_core.worker_api`.

@@ -57,7 +57,8 @@ class LocalProtocolError(AsteriError):
 class RemoteProtocolError(AsteriError):
     """The peer broke the protocol.
 
-    ``status`` is the HTTP status that answers it (RFC 9110 section 15), or the wire code of a protocol that has its own.
+    ``status`` is the HTTP status that answers it (RFC 9110 section 15), or the wire code of a protocol that has its
+    own.
     """
 
     def __init__(self, message: str, status: int = 400) -> None:

@@ -15,7 +15,7 @@ class SyncModel:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._reactor = host.reactor
-        # A second peer accepted in the same turn would wait behind the first one's request, instead of in another worker.
+        # A second peer accepted in the same turn would wait behind the first one's request, not in another worker.
         host.reactor.accept_batch = 1
         self._executor: InlineExecutor | None = None
         self._stopped = False
