@@ -78,10 +78,13 @@ class Service:
         handler = interface.bind(application, config, context)
         same = worker.colour is interface.colour
         self.executor: Executor = self.model.executor(handler) if same else bridge(interface.colour, handler, host)
-        self._begin: Callable[[Exchange], None] = self.executor.start
+        self._begin: Callable[[Exchange], None] = self._start_timed if server.request_timeout else self.executor.start
         if interface.colour is Colour.BLOCKING:
-            self._begin = Collector(server.body_buffer, self.reactor.post, self.executor.start).collect
+            self._begin = Collector(server.body_buffer, self.reactor.post, self._begin).collect
         self._running: dict[Exchange, float] = {}
+        """When each exchange was started, first started first."""
+        self._overdue: dict[Exchange, float] = {}
+        """When the application's time for each exchange is over, with a request time-out."""
         self._access = access
         self._pre_request = registry.lifecycle("pre_request")
         self._post_request = registry.lifecycle("post_request")
@@ -112,8 +115,11 @@ class Service:
         """Accept no more, let everything finish, then stop. Called in the reactor's thread.
 
         Idle connections may bring one more request for ``patience`` seconds; after ``limit`` seconds what still runs
-        is given up.
+        is given up. No patience means that nobody takes our place: then who waits in a listening queue is accepted
+        as well, and the sockets are best closed afterwards, so that those who come later are told at once.
         """
+        if not patience:
+            self.reactor.accept_waiting()
         now = self.reactor.clock()
         if self._draining:
             self.reactor.drain(now + patience)
@@ -169,7 +175,13 @@ class Service:
             _call(hook, worker=self._owner, request=exchange)
         self._begin(exchange)
 
+    def _start_timed(self, exchange: Exchange) -> None:
+        """The time of a request is the application's: it begins when the body has been collected."""
+        self._overdue[exchange] = self.reactor.now + (self._request_timeout or 0.0)
+        self.executor.start(exchange)
+
     def _finished(self, exchange: Exchange) -> None:
+        self._overdue.pop(exchange, None)
         duration = self.reactor.clock() - self._running.pop(exchange)
         self.slot.set_active(len(self._running))
         self.slot.add_request(duration, exchange.status, exchange.sent)
@@ -190,12 +202,12 @@ class Service:
         now = self.reactor.clock()
         self.slot.beat(now)
         self.slot.set_connections(self.reactor.connections)
-        if self._request_timeout:
-            # Requests are kept in the order of their start, so the overdue ones come first.
-            for exchange, started in list(self._running.items()):
-                if now < started + self._request_timeout:
-                    break
-                self.executor.expire(exchange)
+        for exchange, due in list(self._overdue.items()):
+            # They are in the order of their start, so the overdue ones come first.
+            if now < due:
+                break
+            self._overdue.pop(exchange, None)
+            self.executor.expire(exchange)
         if self._access is not None:
             self._access.flush(now)
         if self._limits.reached(now):
