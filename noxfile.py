@@ -95,6 +95,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Compare asteri with other servers, one core each. Needs ``wrk``; arguments go to benchmarks/peers.py."""
+    install_packages(session, "bench")
+    session.run("python", "benchmarks/peers.py", *session.posargs)
+
+
+@nox.session
 def sdists(session: nox.Session) -> None:
     """Build the sdist and the wheel of every package, install the wheels in a fresh environment, run asteri."""
     session.install("build", "setuptools>=77")
