@@ -208,6 +208,7 @@ class Arbiter:
     def _close_listeners(self) -> None:
         for listener in self._listeners():
             listener.close()
+        self._generations.clear()
 
     # -- what has happened ---------------------------------------------------------------------------------------
 
@@ -235,9 +236,9 @@ class Arbiter:
                 case signal.SIGCHLD:
                     self._reap()
                 case signal.SIGTERM:
-                    self._happened(say.StopAsked(graceful=True))
+                    self._stop(graceful=True)
                 case signal.SIGINT | signal.SIGQUIT:
-                    self._happened(say.StopAsked(graceful=False))
+                    self._stop(graceful=False)
                 case signal.SIGHUP:
                     self._reload()
                 case signal.SIGUSR1:
@@ -248,6 +249,12 @@ class Arbiter:
                     self._happened(say.Scaled(-1))
                 case signal.SIGWINCH if not from_own_terminal():
                     self._happened(say.Withdrawn())
+
+    def _stop(self, graceful: bool) -> None:
+        self._happened(say.StopAsked(graceful))
+        # The workers accept whom they find in the queues and let go as well: then who comes is refused, and does not
+        # wait in vain.
+        self._close_listeners()
 
     def _readied(self, handle: Handle) -> None:
         log.debug("%s is ready", handle)

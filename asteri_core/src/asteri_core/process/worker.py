@@ -1,10 +1,13 @@
 """A worker process from its fork to its exit: a service, the arbiter's signals and the lifeline to the arbiter.
 
-    fork ─▶ load the application ─▶ startup ─▶ ready ─▶ serve ─▶ drain (TERM, or the arbiter is gone) ─▶ exit
+    fork ─▶ load the application ─▶ startup ─▶ ready ─▶ serve ─▶ drain ─▶ exit
 
-Signals: TERM drains; INT and QUIT stop at once; USR1 reopens the logs; USR2 writes the stack of every thread to the
-error log, even when Python itself is stuck; ABRT runs ``worker_abort`` and ends the process. Handlers only post to
-the reactor, for what they interrupt may be anything.
+Signals: TERM drains because the server ends, as does the end of the lifeline: who waits in the listening queue is
+still accepted, and idle connections are closed. URG (`signals.RELIEVE`) drains because others take our place: the
+queue is theirs, and an idle connection may bring one more request for `PATIENCE` seconds, whose answer closes it. INT
+and QUIT stop at once; USR1 reopens the logs; USR2 writes the stack of every thread to the error log, even when Python
+itself is stuck; ABRT runs ``worker_abort`` and ends the process. Handlers only post to the reactor, for what they
+interrupt may be anything.
 """
 
 from __future__ import annotations
@@ -121,6 +124,8 @@ class Worker:
     def _drain(self, service: Service, patience: float) -> None:
         self._context.slot.set_state(State.DRAINING)
         service.drain(patience, self._settings.graceful_timeout)
+        for listener in self._context.listeners:
+            listener.close()
 
     def _halt(self, service: Service) -> None:
         self._context.slot.set_state(State.STOPPING)

@@ -187,6 +187,12 @@ class Reactor:
             self._poller.register(sock, selectors.EVENT_READ, partial(self._accept, sock, factory))
         self._resume()
 
+    def accept_waiting(self) -> None:
+        """Accept the peers that the listening queues hold now. The caller holds the lock."""
+        for sock, factory in self._listeners.items():
+            while len(self._streams) < self._max_connections and self._accept_one(sock, factory):
+                continue
+
     def unlisten(self) -> None:
         """Accept no more. The sockets stay open: they are the caller's."""
         self._stop_accepting()
@@ -226,26 +232,32 @@ class Reactor:
 
     def _accept(self, listener: socket.socket, factory: ConnectionFactory, mask: int) -> None:
         for _ in range(self.accept_batch):
-            try:
-                sock, address = listener.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            if not self._accept_one(listener, factory):
                 return
-            except OSError as error:
-                if error.errno not in FULL:
-                    raise
-                log.error("accepting pauses for %.0f s: %s", ACCEPT_PAUSE, error)
-                self._stop_accepting()
-                self._pause = self.call_at(self.now + ACCEPT_PAUSE, self._resume_after_pause)
-                return
-            self.accepted += 1
-            try:
-                self.attach(sock, Peer(_plain(address), _plain(sock.getsockname())), factory)
-            except OSError:
-                # The peer has left between the two calls; some systems then refuse the socket options.
-                sock.close()
             if len(self._streams) >= self._max_connections:
                 self._stop_accepting()
                 return
+
+    def _accept_one(self, listener: socket.socket, factory: ConnectionFactory) -> bool:
+        """Accept one peer; False when there is none, or no room for one."""
+        try:
+            sock, address = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return False
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            log.error("accepting pauses for %.0f s: %s", ACCEPT_PAUSE, error)
+            self._stop_accepting()
+            self._pause = self.call_at(self.now + ACCEPT_PAUSE, self._resume_after_pause)
+            return False
+        self.accepted += 1
+        try:
+            self.attach(sock, Peer(_plain(address), _plain(sock.getsockname())), factory)
+        except OSError:
+            # The peer has left between the two calls; some systems then refuse the socket options.
+            sock.close()
+        return True
 
     def _stop_accepting(self) -> None:
         if self._accepting:

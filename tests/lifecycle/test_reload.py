@@ -1,0 +1,114 @@
+"""HUP: new workers take over from old ones under load, and no request is lost. A reload that fails changes nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Serve = Callable[..., Any]
+SECONDS_PER_ROUND = 10
+
+
+@pytest.mark.timeout(60 + SECONDS_PER_ROUND * int(os.environ.get("SOAK_HUPS", "0")))
+def test_no_request_is_lost_while_workers_are_replaced(
+    serve: Serve, model: Any, load: Any, ends: Any, hups: int, capsys: Any
+) -> None:
+    with serve(model.app, *model.options, "-w", "2") as server:
+        server.wait_for_log("worker ready", 2)
+        with load(server.port) as running:
+            for number in range(hups):
+                wait = ends(*server.workers())
+                server.signal(signal.SIGHUP)
+                if number % 5 == 4:
+                    # One reload on the heels of another: the workers of the first one are outdated while they boot.
+                    server.wait_for_log("SIGHUP", number + number // 5 + 1)
+                    server.signal(signal.SIGHUP)
+                running.wait_for(20)
+                wait(30)
+            running.wait_for(50)
+        assert server.stop() == 0
+    with capsys.disabled():
+        print(f"\n{model}: {hups} reloads: {running.report()}")
+    assert running.lost == []
+    assert running.refused == []
+    assert len(running.pids) >= 2 * hups
+    assert running.slowest < 2
+
+
+def test_an_idle_connection_gets_one_more_answer_from_the_worker_that_is_replaced(
+    serve: Serve, model: Any, ends: Any
+) -> None:
+    with serve(model.app, *model.options) as server, server.connect() as peer:
+        request = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+        peer.sendall(request)
+        assert b"connection: close" not in peer.recv(65536).lower()
+        wait = ends(*(old := server.workers()))
+        server.signal(signal.SIGHUP)
+        server.wait_for_log("worker 1 .* drains")
+        answer = b""
+        while b"\r\nconnection: close" not in answer.lower():  # the log may be ahead of the signal by a request or two
+            peer.sendall(request)
+            answer = peer.recv(65536)
+            assert answer, "closed without an answer that said so"
+        assert answer.partition(b"\r\n\r\n")[2].startswith(b"%d " % old[0])
+        assert peer.recv(65536) == b""
+        wait()
+
+
+def test_a_reload_takes_over_changed_settings_and_changed_code(serve: Serve, folder: Path, ends: Any, ask: Any) -> None:
+    settings = folder / "asteri.toml"
+    settings.write_text('server_header = "before"\nworkers = 1\n')
+    with serve("app:wsgi") as server:
+        assert b"server: before\r\n" in ask(server)
+        wait = ends(*server.workers())
+        settings.write_text('server_header = "after"\nworkers = 2\n')
+        source = (folder / "app.py").read_text()
+        (folder / "app.py").write_text(source.replace("200 OK", "201 Created"))
+        server.signal(signal.SIGHUP)
+        wait()
+        server.wait_for_log("worker ready", 3)
+        assert len(server.workers()) == 2
+        received = ask(server)
+        assert received.startswith(b"HTTP/1.1 201 Created")
+        assert b"server: after\r\n" in received
+
+
+BROKEN = {
+    "a setting that does not exist": ("asteri.toml", "wokers = 3\n", "wokers"),
+    "a value that is not valid": ("asteri.toml", "workers = 'many'\n", "workers"),
+    "a file that is not TOML": ("asteri.toml", "workers = = 1\n", "asteri.toml"),
+    "an application with a syntax error": ("app.py", "def wsgi(:\n", "SyntaxError"),
+    "an application that fails at import": ("app.py", "raise RuntimeError('broken save')\n", "broken save"),
+    "an application that is not there": ("app.py", "other = 1\n", "wsgi"),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "logged"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_reload_keeps_the_old_workers_serving(
+    serve: Serve, folder: Path, load: Any, name: str, text: str, logged: str
+) -> None:
+    (folder / "asteri.toml").write_text("workers = 2\n")
+    with serve("app:wsgi") as server:
+        server.wait_for_log("worker ready", 2)
+        workers = set(server.workers())
+        with load(server.port) as running:
+            good = (folder / name).read_text()
+            (folder / name).write_text(text)
+            server.signal(signal.SIGHUP)
+            server.wait_for_log(logged)
+            server.wait_for_log("the reload failed|the workers from before it go on")
+            running.wait_for(50)
+            assert running.pids <= workers
+            assert workers <= set(server.workers())
+            (folder / name).write_text(good)
+            server.signal(signal.SIGHUP)
+            server.wait_for_log("worker ready", 4)
+            running.wait_for(50)
+        assert running.lost == []
+        assert running.refused == []
+        assert not workers & set(server.workers()) or running.pids - workers
