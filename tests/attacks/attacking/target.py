@@ -1,0 +1,122 @@
+"""What is attacked: protocol, implementation and worker model, and a real server process of each.
+
+The next protocols and the C twins add themselves to `PROTOCOLS` and `IMPLEMENTATIONS`; the ids of the tests follow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asteri_core.testing import RunningServer, running_server
+
+from .wire import Client, Response
+
+HERE = Path(__file__).parents[1]
+
+PROTOCOLS = ("h1",)
+IMPLEMENTATIONS: dict[str, dict[str, str]] = {"py": {}}
+"""Test id, and the environment that forces the implementation."""
+MODELS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "sync": ("attacking.app:wsgi", ("-k", "sync")),
+    "asgi": ("attacking.app:asgi", ("-k", "asgi")),
+    "gthread": ("attacking.app:wsgi", ("-k", "gthread", "--threads", "4")),
+}
+"""Worker models: the application that runs on it, and the options."""
+
+
+@dataclass(frozen=True)
+class Target:
+    protocol: str
+    implementation: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.protocol}-{self.implementation}-{self.model}"
+
+
+def targets(*models: str) -> list[Target]:
+    """Every protocol and implementation on each of the worker models."""
+    return [Target(*parts) for parts in itertools.product(PROTOCOLS, IMPLEMENTATIONS, models)]
+
+
+class Attacked:
+    """A running server, and what its application saw."""
+
+    def __init__(self, target: Target, server: RunningServer, record: Path) -> None:
+        self.target = target
+        self.server = server
+        self.pids = server.workers()
+        self._record = record.open("rb")
+        self._release = Path(f"{record}.release")
+        self._barriers = itertools.count()
+
+    def client(self, timeout: float = 10.0, receive_buffer: int = 0) -> Client:
+        return Client(self.server.port, timeout, receive_buffer)
+
+    def get(self, target: str = "/echo") -> Response:
+        """A good request of its own."""
+        with self.client() as client:
+            client.send(b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % target.encode())
+            return client.response()
+
+    def records(self) -> list[dict[str, Any]]:
+        """What the application has seen and done since the last call, up to now.
+
+        A request made last is a barrier: a connection accepted before it, and bytes sent before it, have been looked
+        at when it is answered.
+        """
+        last = f"GET /barrier-{next(self._barriers)}"
+        assert self.get(last.partition(" ")[2]).status == 200
+        records = [json.loads(line) for line in self._record.read().splitlines()]
+        return [record for record in records if "/barrier-" not in record["seen"]]
+
+    def seen(self) -> list[tuple[str, bytes]]:
+        """The whole requests, with their bodies, that the application has seen since the last call."""
+        return [
+            (record["seen"], record["body"].encode("latin-1"))
+            for record in self.records()
+            if record["kind"] == "request"
+        ]
+
+    def release(self) -> None:
+        """Let the requests of ``/hang`` go on, now and later."""
+        self._release.touch()
+
+    def hold(self) -> None:
+        """Let the requests of ``/hang`` wait."""
+        self._release.unlink(missing_ok=True)
+
+    def check_alive(self) -> None:
+        """The worker processes are the ones of the beginning."""
+        assert self.server.workers() == self.pids, "\n".join(self.server.lines[-40:])
+
+    def close(self) -> None:
+        self._record.close()
+
+
+@contextlib.contextmanager
+def attacked(target: Target, folder: Path, *options: str) -> Iterator[Attacked]:
+    """A server of ``target``; files go to ``folder``."""
+    app, model = MODELS[target.model]
+    folder.mkdir(parents=True, exist_ok=True)
+    record = folder / "record"
+    record.touch()
+    environ = {
+        "ATTACKS_RECORD": str(record),
+        "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
+        **IMPLEMENTATIONS[target.implementation],
+    }
+    with running_server(app, *model, *options, cwd=folder, environ=environ) as server:
+        attack = Attacked(target, server, record)
+        try:
+            yield attack
+            attack.check_alive()
+        finally:
+            attack.close()
