@@ -8,6 +8,8 @@ Rules beyond the RFC's grammar, each against a reader that could see other borde
 - extensions keep their grammar (a CR in one is an error), without the white space that section 7.1.1 calls
   bad, and all size lines of a body together have a bound on what they spend on them;
 - data ends with exactly CRLF;
+- the size that takes the body above its limit is refused before its data comes, so that how the bytes were cut
+  does not decide between this error and one in what follows;
 - the trailer section has the grammar and the limits of a header section.
 """
 
@@ -78,6 +80,7 @@ class ChunkDecoder:
         "_extensions",
         "_left",
         "_limits",
+        "_promised",
         "_scanner",
         "_size",
         "_state",
@@ -91,6 +94,8 @@ class ChunkDecoder:
         self._size = 0
         self._digits = 0
         self._left = 0
+        self._promised = 0
+        """The content that all sizes so far have announced."""
         self._extensions = 0
         self._scanner: Scanner | None = None
         self._block = bytearray()
@@ -100,7 +105,7 @@ class ChunkDecoder:
     def decode(self, data: bytes) -> tuple[bytes, int]:
         """The content in ``data`` and the index behind what belongs to the body. Sets `done` and `trailers` at its end.
 
-        Raises `RemoteProtocolError` (400, or 431 in the trailer section).
+        Raises `RemoteProtocolError` (400, 413 for a body above its limit, 431 in the trailer section).
         """
         pieces: list[bytes] = []
         index, end = 0, len(data)
@@ -144,6 +149,9 @@ class ChunkDecoder:
 
     def _start_data(self) -> None:
         self._left = self._size
+        self._promised += self._size
+        if self._promised > self._limits.limit_request_body > 0:
+            raise RemoteProtocolError(f"a body of more than {self._limits.limit_request_body} bytes", 413)
         if not self._left:
             self._scanner = Scanner(self._limits, FIELD)
         self._state = SIZE_START

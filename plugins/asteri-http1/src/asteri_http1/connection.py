@@ -81,7 +81,6 @@ class Http1Connection:
         "_out",
         "_parser",
         "_queued",
-        "_received",
         "_reset",
         "_settings",
         "_signature",
@@ -117,7 +116,6 @@ class Http1Connection:
         self._successor: Connection | None = None
         self._decoder: ChunkDecoder | None = None
         self._left = 0
-        self._received = 0
         self._allowance: float | None = None
         """Seconds left to the body while the peer is not read from."""
 
@@ -213,7 +211,6 @@ class Http1Connection:
                 head.method == "HEAD",
             )
             return
-        self._received = 0
         self._left = length
         self._decoder = ChunkDecoder(self._settings) if head.chunked else None
         self._allowance = None
@@ -237,7 +234,6 @@ class Http1Connection:
 
     def _decode(self, exchange: Http1Exchange, data: bytes) -> None:
         """Hand a piece of the body to the exchange. Raises `RemoteProtocolError`."""
-        settings = self._settings
         decoder = self._decoder
         rest = b""
         if decoder is None:
@@ -252,9 +248,6 @@ class Http1Connection:
             if done:
                 rest = source[end:]
                 exchange.trailers.extend(decoder.trailers)
-        self._received += len(data)
-        if self._received > settings.limit_request_body > 0:
-            raise RemoteProtocolError(f"a body of more than {settings.limit_request_body} bytes", 413)
         exchange.proceed()
         if data:
             exchange.supply(data)
@@ -265,7 +258,7 @@ class Http1Connection:
             exchange.complete()
             return
         # RFC 9112 has no word on time. A full pause allowance, refilled at the minimum rate by what comes in.
-        now = self._now
+        settings, now = self._settings, self._now
         full = now + settings.body_timeout
         if settings.body_min_rate and self._deadline is not None:
             full = min(full, self._deadline + len(data) / settings.body_min_rate)
