@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+import h11
 import pytest
 from asteri_core.api import (
     Connection,
@@ -56,6 +57,34 @@ class Dialogue:
 
     def _wake(self) -> None:
         self.woken += 1
+
+    @property
+    def fields(self) -> dict[bytes, bytes]:
+        """The fields of the only response."""
+        head = self.output.partition(b"\r\n\r\n")[0]
+        return dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+
+    @property
+    def content(self) -> bytes:
+        """What follows the first head, framing included."""
+        return self.output.partition(b"\r\n\r\n")[2]
+
+    def read_by_h11(self, method: str = "GET"):
+        """The answer as an independent implementation reads it: status, content, trailers."""
+        client = h11.Connection(h11.CLIENT)
+        client.send(h11.Request(method=method, target="/", headers=[("Host", "a")]))
+        client.send(h11.EndOfMessage())
+        client.receive_data(self.output)
+        if self.closed:
+            client.receive_data(b"")
+        status, content = None, b""
+        while not isinstance(event := client.next_event(), h11.EndOfMessage):
+            assert event is not h11.NEED_DATA, "the response is not complete"
+            if isinstance(event, h11.Response):
+                status = event.status_code
+            elif isinstance(event, h11.Data):
+                content += bytes(event.data)
+        return status, content, event.headers.raw_items()
 
     def feed(self, data: bytes) -> Dialogue:
         if not self.closed:
@@ -167,6 +196,17 @@ def dialogue(implementation) -> Callable[..., Dialogue]:
         return Dialogue(implementation({HttpSettings: HttpSettings(**settings)}), application)
 
     return make
+
+
+@pytest.fixture
+def exchange_of(dialogue):
+    """Feeds a request and returns the dialogue and its exchange, for a test that plays the application."""
+
+    def start(data: bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", **settings):
+        talk = dialogue(application=None, **settings).feed(data)
+        return talk, talk.started[0]
+
+    return start
 
 
 def every_cut(data: bytes) -> Iterator[tuple[bytes, ...]]:

@@ -1,0 +1,163 @@
+"""The head of a response: what an application may not send, what we add, trailers."""
+
+from __future__ import annotations
+
+import pytest
+from asteri_core.api import LocalProtocolError
+from asteri_http.failure import answer_failure
+
+
+def get(version: bytes = b"1.1", *lines: bytes, method: bytes = b"GET") -> bytes:
+    return b"\r\n".join([method + b" / HTTP/" + version, b"Host: a", *lines]) + b"\r\n\r\n"
+
+
+SPLITTERS = [b"a\r\nX: b", b"a\nX: b", b"a\rb", b"a\x00b", b"a\x0bb", b"a\x7f", b"\r\n\r\n<html>"]
+
+
+@pytest.mark.parametrize("value", SPLITTERS)
+def test_a_response_cannot_be_split(exchange_of, value):
+    talk, exchange = exchange_of()
+    for headers, reason in [
+        ([(b"x", value)], b""),
+        ([(value, b"x")], b""),
+        ([(b"set-cookie", b"a=" + value)], b""),
+        ([(b"location", b"/" + value)], b""),
+        ([(b"content-length", value)], b""),
+        ([(b"connection", value)], b""),
+        ([], value),
+    ]:
+        with pytest.raises(LocalProtocolError):
+            exchange.respond(200, headers, reason)
+        with pytest.raises(LocalProtocolError):
+            exchange.inform(103, [(b"link", value)])
+    exchange.respond(200, [(b"fine", b"1")])
+    exchange.send(b"x")
+    with pytest.raises(LocalProtocolError):
+        exchange.finish([(b"x-a", value)])
+    talk.turn()
+    assert value not in talk.output
+    assert talk.statuses == [200]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (199, []), (100, []), (101, []), (0, []), (600, []), (1000, []), (-200, []), ("200", []), (200.0, []),
+        (None, []), (200, [("x", "y")]), (200, [(b"x", "y")]), (200, [(b"", b"y")]), (200, [(b"x y", b"z")]),
+        (200, [(b"x:", b"z")]), (200, [(b"content-length", b"+5")]), (200, [(b"content-length", b"")]),
+        (200, [(b"content-length", b"5"), (b"content-length", b"6")]), (200, [(b"transfer-encoding", b"gzip")]),
+        (200, [(b"transfer-encoding", b"gzip, chunked")]), (200, [(b"x", None)]), (200, [(b"x", [b"y"])]),
+    ],
+)  # fmt: skip
+def test_a_head_that_cannot_be_sent_is_refused_and_another_may_follow(exchange_of, status, headers):
+    talk, exchange = exchange_of()
+    with pytest.raises(LocalProtocolError):
+        exchange.respond(status, headers)
+    answer_failure(exchange)
+    talk.turn()
+    assert talk.statuses == [500]
+
+
+def test_hop_by_hop_fields_of_an_application_are_dropped(exchange_of):
+    talk, exchange = exchange_of()
+    exchange.respond(
+        200,
+        [
+            (b"transfer-encoding", b"chunked"),
+            (b"keep-alive", b"timeout=5"),
+            (b"connection", b"keep-alive, x"),
+            (b"proxy-connection", b"close"),
+            (b"x", b"y"),
+        ],
+    )
+    exchange.send(b"hello", True)
+    talk.turn()
+    assert sorted(talk.fields) == [b"content-length", b"date", b"server", b"x"]
+
+
+def test_date_and_server_are_added_unless_the_application_has_them(exchange_of):
+    talk, exchange = exchange_of()
+    exchange.respond(200, [(b"Date", b"then"), (b"Server", b"mine")])
+    exchange.finish()
+    talk.turn()
+    assert talk.output == (b"HTTP/1.1 200 OK\r\nDate: then\r\nServer: mine\r\ncontent-length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        ({}, [b"date", b"server"]),
+        ({"date_header": False}, [b"server"]),
+        ({"server_header": ""}, [b"date"]),
+        ({"date_header": False, "server_header": ""}, []),
+    ],
+)
+def test_date_and_server_are_settings(exchange_of, given, lines):
+    talk, exchange = exchange_of(**given)
+    exchange.respond(200, [])
+    exchange.finish()
+    talk.turn()
+    assert [name for name in talk.fields if name != b"content-length"] == lines
+
+
+def test_a_server_name_of_ones_own(exchange_of):
+    talk, exchange = exchange_of(server_header="mine")
+    exchange.respond(200, [(b"date", b"x")])
+    exchange.finish()
+    talk.turn()
+    assert talk.fields[b"server"] == b"mine"
+    assert talk.fields[b"date"] == b"x"
+
+
+def test_a_status_and_reason_of_ones_own(exchange_of):
+    talk, exchange = exchange_of()
+    exchange.respond(299, [], b"Well \xe9nough")
+    exchange.finish()
+    talk.turn()
+    assert talk.output.startswith(b"HTTP/1.1 299 Well \xe9nough\r\n")
+
+
+def test_an_unknown_status_has_an_empty_reason_behind_its_space(exchange_of):
+    talk, exchange = exchange_of()
+    exchange.respond(299, [])
+    exchange.finish()
+    talk.turn()
+    assert talk.output.startswith(b"HTTP/1.1 299 \r\n")
+
+
+def test_equal_names_stay_apart_and_in_order(exchange_of):
+    talk, exchange = exchange_of()
+    exchange.respond(200, [(b"set-cookie", b"a=1"), (b"x", b"y"), (b"set-cookie", b"b=2")])
+    exchange.finish()
+    talk.turn()
+    assert talk.output.startswith(b"HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nx: y\r\nset-cookie: b=2\r\n")
+
+
+@pytest.mark.parametrize(
+    ("lines", "trailers"),
+    [([b"TE: trailers"], [(b"x-a", b"b")]), ([b"TE: gzip, Trailers"], [(b"x-a", b"b")]), ([], [])],
+)
+def test_trailers_are_sent_to_a_client_that_takes_them(exchange_of, lines, trailers):
+    talk, exchange = exchange_of(get(b"1.1", *lines))
+    exchange.respond(200, [])
+    exchange.send(b"hello")
+    exchange.finish([(b"x-a", b"b")])
+    talk.turn()
+    assert talk.read_by_h11() == (200, b"hello", trailers)
+
+
+def test_trailers_alone_make_the_response_chunked(exchange_of):
+    talk, exchange = exchange_of(get(b"1.1", b"TE: trailers"))
+    exchange.respond(200, [])
+    exchange.finish([(b"grpc-status", b"0")])
+    talk.turn()
+    assert talk.read_by_h11() == (200, b"", [(b"grpc-status", b"0")])
+
+
+@pytest.mark.parametrize("name", [b"content-length", b"Transfer-Encoding", b"set-cookie", b"host", b"x y", b""])
+def test_a_trailer_that_cannot_be_one_is_refused(exchange_of, name):
+    _, exchange = exchange_of(get(b"1.1", b"TE: trailers"))
+    exchange.respond(200, [])
+    exchange.send(b"hello")
+    with pytest.raises(LocalProtocolError):
+        exchange.finish([(name, b"1")])
