@@ -59,10 +59,11 @@ class Signals:
     def forget(self, stack_fd: int) -> None:
         """In a child that was forked while `blocked`: know nothing of the parent's signals, and let them through.
 
-        USR2 writes the stacks of all threads to ``stack_fd``.
+        What was ignored stays so: with the default action of PIPE, a peer that leaves would end the process. USR2
+        writes the stacks of all threads to ``stack_fd``.
         """
         signal.set_wakeup_fd(-1)
-        for one in self._former:
+        for one in self._wanted:
             signal.signal(one, signal.SIG_DFL)
         # From a terminal HUP comes to every process; it is the arbiter's alone. USR1 and USR2 would kill.
         for one in (signal.SIGHUP, signal.SIGUSR1):
