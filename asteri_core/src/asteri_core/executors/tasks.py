@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import io
 import logging
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +25,9 @@ CANCEL_SECONDS = 5.0
 
 SHUTDOWN_SECONDS = 30.0
 """How long the handler's shutdown may take; a worker process is bounded by its graceful time-out besides."""
+
+SUSPENDED = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_frame", "ag_await"))
+"""The attributes of coroutines and generators: where they are, and what they wait for."""
 
 
 class TaskExecutor:
@@ -64,9 +67,7 @@ class TaskExecutor:
     def expire(self, exchange: Exchange) -> None:
         task = self._tasks.get(exchange)
         if task is not None:
-            stack = io.StringIO()
-            task.print_stack(file=stack)
-            log.error("request time-out: %s\n%s", describe(exchange), stack.getvalue())
+            log.error("request time-out: %s\n%s", describe(exchange), format_stack(task))
             answer_timeout(exchange)
             task.cancel("request time-out")
 
@@ -115,3 +116,19 @@ class TaskExecutor:
                 future.set_result(None)
 
         return resolve
+
+
+def format_stack(task: asyncio.Task[Any]) -> str:
+    """Where a suspended task waits, outermost call first.
+
+    `Task.get_stack` shows no more than the outermost one: what a coroutine waits for has to be followed by hand.
+    """
+    frames = []
+    waiting: Any = task.get_coro()
+    while (kind := next((kind for kind in SUSPENDED if hasattr(waiting, kind[0])), None)) is not None:
+        frame = getattr(waiting, kind[0])
+        if frame is None:
+            break
+        frames.append((frame, frame.f_lineno))
+        waiting = getattr(waiting, kind[1])
+    return "".join(traceback.StackSummary.extract(iter(frames)).format())
