@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from asteri_core.api import Exchange, RemoteProtocolError, Want
@@ -82,3 +83,27 @@ class Broken(MemoryExchange):
 
 def test_a_broken_body_never_reaches_the_application() -> None:
     assert collect(Broken()) == []
+
+
+@pytest.mark.parametrize("size", [60, 1000, 100_000])
+@pytest.mark.parametrize("full", ["/proc/no/such/folder", "/dev/full"])
+def test_regression_1_a_body_that_cannot_be_stored_is_answered_503(
+    monkeypatch: pytest.MonkeyPatch, full: str, size: int
+) -> None:
+    """No descriptor or disk space left for one upload ended the whole worker."""
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda prefix: Path(full).open("w+b"))
+    exchange = MemoryExchange(pieces=[bytes(size)] * 2)
+    assert collect(exchange) == []
+    assert (exchange.status, exchange.complete, exchange.body) == (503, True, None)
+
+
+def test_a_body_that_cannot_be_stored_of_a_peer_that_has_left_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = MemoryExchange(pieces=[bytes(1000)] * 2)
+
+    def no_file(prefix: str) -> None:
+        exchange.leave()
+        raise OSError("no space")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", no_file)
+    assert collect(exchange) == []
+    assert exchange.aborted

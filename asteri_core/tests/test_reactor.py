@@ -342,3 +342,52 @@ def test_a_reset_reaches_the_peer_as_one(served: Served) -> None:
         with pytest.raises(ConnectionResetError):
             client.recv(100)
         assert served.reactor.connections == 0
+
+
+class Raising(LineConnection):
+    """Raises where it must not, in one of its methods."""
+
+    method = ""
+    also = ""
+
+    def __getattribute__(self, name: str) -> object:
+        found = object.__getattribute__(self, name)
+        if name in (type(self).method, type(self).also):
+
+            def fail(*_: object) -> None:
+                raise ZeroDivisionError(name)
+
+            return fail
+        return found
+
+    def deadline(self) -> float | None:
+        return 0.0
+
+
+@pytest.mark.parametrize("also", ["", "lost"])
+@pytest.mark.parametrize(
+    "method", ["receive_data", "receive_eof", "events", "data_to_send", "deadline", "expire", "drain"]
+)
+def test_a_connection_that_raises_loses_its_own_peer_and_no_other(
+    served: Served, caplog: pytest.LogCaptureFixture, method: str, also: str
+) -> None:
+    with served.connect() as good:
+        broken = type("Broken", (Raising,), {"method": method, "also": also})
+        served.factory = lambda peer, now: broken(peer)
+        count = served.reactor.accepted
+        with socket.create_connection(served.listener.getsockname(), 5) as bad:
+            served.until(lambda: served.reactor.accepted > count)
+            with contextlib.suppress(OSError):
+                bad.sendall(b"hello\n")
+                bad.shutdown(socket.SHUT_WR)
+            if method == "drain":
+                with served.reactor.lock:
+                    served.reactor.drain(served.reactor.clock() + 5)
+            served.until(lambda: served.reactor.connections == 1)
+        assert f"ZeroDivisionError: {method}" in caplog.text
+        if method != "drain":
+            served.started.clear()
+            good.sendall(b"hello\n")
+            served.until(lambda: len(served.started) == 1)
+            answer(served.started[0])
+            assert served.receive(good) == b"ok\n"

@@ -3,11 +3,14 @@
 Up to a limit the body stays in memory, beyond it goes to a temporary file without a name. A request that expects 100
 (Continue) is handed on at once with ``body`` None: asking for the body is the application's decision (RFC 9110
 section 10.1.1), and it then reads from the exchange itself. What is wrong with a body is answered by its protocol;
-the application never sees such a request.
+the application never sees such a request. A body for which there is no room (no descriptor, no space on the disk) is
+answered 503: that is one client's bad luck, and must not be the worker's end.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import tempfile
 from collections.abc import Callable
 from io import BytesIO
@@ -15,6 +18,10 @@ from typing import IO
 
 from .errors import Disconnected, RemoteProtocolError
 from .sansio.connection import Exchange, Want
+
+log = logging.getLogger("asteri.error")
+
+NO_ROOM = b"the server cannot store the request now\n"
 
 
 class Collector:
@@ -46,15 +53,20 @@ class Collector:
                 if type(body) is BytesIO and body.tell() + len(piece) > self._limit:
                     body = exchange.body = _spill(body)
                 body.write(piece)
+            if piece is not None:
+                body.seek(0)
         except (Disconnected, RemoteProtocolError):
             body.close()
+            return
+        except OSError as error:
+            log.error("a request's body cannot be stored: %s", error)
+            _refuse(exchange)
             return
         if piece is None:
             if not exchange.watch(Want.READ, lambda: self._post(lambda: self._go_on(exchange))):
                 return
             self._post(lambda: self._go_on(exchange))
             return
-        body.seek(0)
         self._then(exchange)
 
 
@@ -62,3 +74,14 @@ def _spill(memory: BytesIO) -> IO[bytes]:
     file = tempfile.TemporaryFile(prefix="asteri-body-")  # noqa: SIM115  closed with the exchange
     file.write(memory.getvalue())
     return file
+
+
+def _refuse(exchange: Exchange) -> None:
+    body, exchange.body = exchange.body, None
+    with contextlib.suppress(OSError):
+        body.close()  # which tries to write what it has kept back
+    try:
+        exchange.respond(503, [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(NO_ROOM))])
+        exchange.send(NO_ROOM, True)
+    except Disconnected:
+        exchange.abort()

@@ -6,12 +6,16 @@
 Lingering: after our half-close the peer's remaining bytes are read and thrown away for a while, because closing a
 socket with unread bytes makes the operating system send a reset that can destroy the answer on its way (RFC 9112
 section 9.6). A stream never looks at a byte, and only the reactor's lock holder calls it.
+
+Connections never raise. One that does all the same, by a defect in a protocol, loses its own peer (`_give_up`), and the
+others stay: whatever a peer sends, it cannot end a worker.
 """
 
 from __future__ import annotations
 
 import contextlib
 import enum
+import logging
 import os
 import socket
 import struct
@@ -25,6 +29,8 @@ from ..sansio.session import Session
 
 if TYPE_CHECKING:
     from .loop import Reactor
+
+log = logging.getLogger("asteri.error")
 
 READ_SIZE = 65536
 LINGER_SECONDS = 2.0
@@ -90,10 +96,13 @@ class Stream:
     def ready(self, mask: int) -> None:
         """The socket is readable or writable."""
         now = self._reactor.now
-        if mask & EVENT_WRITE and self._unsent:
-            self._write_unsent(now)
-        if mask & EVENT_READ and self._interest & EVENT_READ:
-            self._read(now)
+        try:
+            if mask & EVENT_WRITE and self._unsent:
+                self._write_unsent(now)
+            if mask & EVENT_READ and self._interest & EVENT_READ:
+                self._read(now)
+        except Exception:
+            self._give_up(now)
         self.pump(now)
 
     def pump(self, now: float) -> None:
@@ -102,6 +111,13 @@ class Stream:
             self._dirty = False
             self._settle()
             return
+        try:
+            self._pass_on(now)
+            self._settle()
+        except Exception:
+            self._give_up(now)
+
+    def _pass_on(self, now: float) -> None:
         session = self._session
         self._pumping = True
         while True:
@@ -123,22 +139,27 @@ class Stream:
             if not self._again or self._unsent:
                 break
         self._pumping = self._dirty = False
-        self._settle()
 
     def expire(self, now: float) -> None:
         """A deadline may have passed."""
-        if self._state is State.LINGERING:
-            if now >= self._progress + LINGER_SECONDS:
-                self._close()
-        elif self._unsent and now >= self._progress + self._reactor.write_timeout:
-            self.lose(now)
-        else:
-            self._session.expire(now)
+        try:
+            if self._state is State.LINGERING:
+                if now >= self._progress + LINGER_SECONDS:
+                    self._close()
+            elif self._unsent and now >= self._progress + self._reactor.write_timeout:
+                self.lose(now)
+            else:
+                self._session.expire(now)
+        except Exception:
+            self._give_up(now)
         self.pump(now)
 
     def drain(self, until: float, now: float) -> None:
         if self._state is State.OPEN:
-            self._session.drain(until, now)
+            try:
+                self._session.drain(until, now)
+            except Exception:
+                self._give_up(now)
             self.pump(now)
 
     def lose(self, now: float) -> None:
@@ -150,6 +171,16 @@ class Stream:
             self._session.lost(now)
             self._pass_last_events()
         self._close()
+
+    def _give_up(self, now: float) -> None:
+        """The connection has raised."""
+        log.exception("a connection has failed, its peer is given up")
+        self._pumping = self._dirty = False
+        try:
+            self.lose(now)
+        except Exception:
+            log.exception("the failed connection cannot even end")
+            self._drop()
 
     # -- the life of the socket --------------------------------------------------------------------------------------
 
@@ -262,6 +293,9 @@ class Stream:
 
     def _close(self) -> None:
         self._pass_last_events()
+        self._drop()
+
+    def _drop(self) -> None:
         self._state = State.CLOSED
         self._unsent.clear()
         self._reactor.forget(self, self._socket, self._interest)
