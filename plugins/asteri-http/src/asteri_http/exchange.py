@@ -30,8 +30,8 @@ from asteri_core.api import (
     Want,
 )
 
-from .fields import Role, check_reason, check_trailers, options, response_role
-from .status import WITHOUT_CONTENT
+from .fields import Role, check_reason, check_trailers, known_role, options, response_role
+from .status import PHRASES, WITHOUT_CONTENT
 
 
 class Phase(enum.Enum):
@@ -250,7 +250,9 @@ class Exchange(ABC):
             raise self._refusal("respond")
         if not isinstance(status, int) or not 200 <= status <= 599:
             raise LocalProtocolError(f"expected a final status from 200 to 599, found {status!r}")
-        if reason:
+        if reason == PHRASES.get(status):
+            reason = b""  # the usual one needs no check, and has its status line ready
+        elif reason:
             check_reason(reason)
         self._read_head(status, headers)
         self._reason = reason
@@ -265,7 +267,15 @@ class Exchange(ABC):
         added = 0
         closes = False
         for name, value in headers:
-            role = response_role(name, value)
+            if name == b"content-length":
+                length = _declared(value, length)
+                continue
+            try:
+                role = known_role((name, value))
+            except TypeError:
+                role = None
+            if role is None:
+                role = response_role(name, value)
             if role:
                 if role is Role.CONTENT_LENGTH:
                     length = _declared(value, length)
@@ -405,7 +415,7 @@ def _measured(data: Sendable) -> tuple[Sendable, int]:
 
 
 def _declared(value: bytes, before: int | None) -> int:
-    if not value.isdigit() or len(value) > 19:
+    if not isinstance(value, bytes) or not value.isdigit() or len(value) > 19:
         raise LocalProtocolError(f"expected digits as Content-Length, found {value!r}")
     length = int(value)
     if before is not None and before != length:

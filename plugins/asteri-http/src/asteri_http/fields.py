@@ -101,6 +101,9 @@ _ROLES = {
 
 _CHECKED: dict[Header, Role] = {}
 """Response fields found good before; applications repeat themselves. Emptied when full, and large values stay out."""
+known_role = _CHECKED.get
+"""The role of a response field that was found good before, else None: ask `response_role`. Raises `TypeError` for what
+no dictionary takes as a key."""
 _CHECKED_ENTRIES = 512
 _CHECKED_VALUE = 96
 _UNREPEATED = frozenset({b"content-length", b"set-cookie", b"etag", b"location", b"date", b"last-modified"})

@@ -133,7 +133,9 @@ class Http1Connection:
         return self._state is _IDLE or self._state is _HEAD
 
     def receive_data(self, data: bytes, now: float) -> None:
-        self._tick(now)
+        if self._lag:
+            self._tick(now)
+        self._now = now
         state = self._state
         if state is _RUNNING:
             exchange = self._exchange
@@ -295,7 +297,9 @@ class Http1Connection:
         return events
 
     def data_to_send(self, now: float) -> Sequence[Sendable]:
-        self._tick(now)
+        if self._lag:
+            self._tick(now)
+        self._now = now
         out = self._out
         if out:
             self._out = []

@@ -33,7 +33,8 @@ SMALL = 16384
 """Content up to this size is copied behind its head or chunk size, so that one call sends both."""
 
 _DECIDED, _WAITING = Phase.DECIDED, Phase.WAITING
-_ALL = Incoming.COMPLETE
+_DATE, _SERVER = Role.DATE, Role.SERVER
+_ALL, _ARRIVING, _EXPECTED = Incoming.COMPLETE, Incoming.ARRIVING, Incoming.EXPECTED
 
 
 class Http1Exchange(Exchange):
@@ -105,7 +106,7 @@ class Http1Exchange(Exchange):
         keeps = (
             self.keeps
             and not self._closes
-            and (self._incoming is _ALL or not (end or self._incoming is not Incoming.ARRIVING))
+            and (self._incoming is _ALL or not (end or self._incoming is not _ARRIVING))
             and self._connection.goes_on()
         )
         if length is None and not self._silent:
@@ -126,16 +127,16 @@ class Http1Exchange(Exchange):
         elif request.version == "1.0":
             framing += b"connection: keep-alive\r\n"
         self.keeps = keeps
-        if self._incoming is Incoming.EXPECTED:
+        if self._incoming is _EXPECTED:
             # After a final head no 100 follows; the client may send the body all the same (RFC 9110
             # section 10.1.1).
-            self._incoming = Incoming.ARRIVING
+            self._incoming = _ARRIVING
             self._connection.body_due()
         added = self._added
         return b"%b%b%b%b\r\n" % (
             status_line(self.status, self._reason),
             field_lines(self._fields),
-            self._connection.signature(bool(added & Role.DATE), bool(added & Role.SERVER)),
+            self._connection.signature(bool(added & _DATE), bool(added & _SERVER)),
             framing,
         )
 
@@ -205,7 +206,7 @@ class Http1Exchange(Exchange):
     @property
     def arriving(self) -> bool:
         """Whether more of the body can come in."""
-        return self._incoming is Incoming.ARRIVING or self._incoming is Incoming.EXPECTED
+        return self._incoming is _ARRIVING or self._incoming is _EXPECTED
 
     @property
     def received(self) -> bool:
