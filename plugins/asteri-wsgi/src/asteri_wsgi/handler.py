@@ -12,6 +12,7 @@ time-out, a greenlet's end); it goes on to it, and the exchange is left to it as
 from __future__ import annotations
 
 import logging
+from io import BytesIO
 from typing import Any
 
 from asteri_core.api import ApplicationContext, Disconnected, RemoteProtocolError
@@ -54,6 +55,10 @@ class WSGIHandler:
             close = getattr(blocks, "close", None)
             if close is not None:
                 self._close(close, exchange)
+            body: Any = exchange.body
+            if body is not None and type(body) is not BytesIO:
+                # A temporary file: its space is given back now, and not whenever the last reference to it goes.
+                body.close()
 
     def _failed(self, error: BaseException, exchange: Exchange) -> None:
         if isinstance(error, Disconnected):
