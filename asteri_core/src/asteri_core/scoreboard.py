@@ -104,10 +104,6 @@ class Slot:
     def set_state(self, state: State) -> None:
         self._ints[_STATE] = state
 
-    def set_active(self, count: int) -> None:
-        """How many requests are running."""
-        self._ints[_ACTIVE] = count
-
     def set_connections(self, count: int) -> None:
         """How many connections are open."""
         self._ints[_CONNECTIONS] = count
@@ -116,9 +112,22 @@ class Slot:
         """Connections were accepted."""
         self._ints[_ACCEPTED] += count
 
-    def add_request(self, seconds: float, status: int, sent: int) -> None:
-        """A request is over: how long it took, how it was answered (0: not at all), and the bytes of content sent."""
+    def begin_request(self, active: int, text: bytes) -> None:
+        """A request begins: how many are running now, and which one it is, cut to what fits."""
         ints = self._ints
+        ints[_ACTIVE] = active
+        size = len(text)
+        if size > CURRENT_SIZE:
+            size = CURRENT_SIZE
+            text = text[:size]
+        self.buffer[_CURRENT : _CURRENT + size] = text
+        ints[_CURRENT_SIZE] = size
+
+    def end_request(self, active: int, seconds: float, status: int, sent: int) -> None:
+        """A request is over. How many are running now; how long it took, how it was answered (0: not at all), and the
+        bytes of content sent."""
+        ints = self._ints
+        ints[_ACTIVE] = active
         ints[_REQUESTS] += 1
         if status >= 500:
             ints[_ERRORS] += 1
@@ -127,12 +136,6 @@ class Slot:
         # The number of bits of the whole microseconds: 0 µs is bucket 0, 1 µs bucket 1, 2 and 3 µs bucket 2.
         bucket = int(seconds * 1e6).bit_length()
         ints[_LATENCY + (bucket if bucket < BUCKETS else BUCKETS - 1)] += 1
-
-    def set_current(self, text: bytes) -> None:
-        """The request being run, cut to what fits; ``b""`` when there is none."""
-        size = min(len(text), CURRENT_SIZE)
-        self.buffer[_CURRENT : _CURRENT + size] = text[:size]
-        self._ints[_CURRENT_SIZE] = size
 
     def ask_recycle(self) -> None:
         """Ask the arbiter for a successor. The worker goes on until it is told to drain."""

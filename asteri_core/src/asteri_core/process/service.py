@@ -168,9 +168,7 @@ class Service:
 
     def _started(self, exchange: Exchange) -> None:
         self._running[exchange] = self.reactor.now
-        slot = self.slot
-        slot.set_active(len(self._running))
-        slot.set_current(b"%b %b" % (exchange.method.encode("latin-1"), exchange.target))
+        self.slot.begin_request(len(self._running), b"%b %b" % (exchange.method.encode("latin-1"), exchange.target))
         for hook in self._pre_request:
             _call(hook, worker=self._owner, request=exchange)
         self._begin(exchange)
@@ -181,10 +179,11 @@ class Service:
         self.executor.start(exchange)
 
     def _finished(self, exchange: Exchange) -> None:
-        self._overdue.pop(exchange, None)
-        duration = self.reactor.clock() - self._running.pop(exchange)
-        self.slot.set_active(len(self._running))
-        self.slot.add_request(duration, exchange.status, exchange.sent)
+        running = self._running
+        duration = self.reactor.clock() - running.pop(exchange)
+        self.slot.end_request(len(running), duration, exchange.status, exchange.sent)
+        if self._request_timeout:
+            self._overdue.pop(exchange, None)
         if self._access is not None:
             self._access.write(exchange, duration, time.time())
         for hook in self._post_request:

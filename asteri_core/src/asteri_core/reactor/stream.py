@@ -46,12 +46,16 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
+_OPEN, _LINGERING, _CLOSED = State.OPEN, State.LINGERING, State.CLOSED
+
+
 class Stream:
     """One peer's socket, its session and what is not yet sent."""
 
     __slots__ = (
         "_again",
         "_dirty",
+        "_due",
         "_eof",
         "_interest",
         "_lingered",
@@ -68,7 +72,7 @@ class Stream:
     def __init__(self, reactor: Reactor, sock: socket.socket, connection: Connection, now: float) -> None:
         self._reactor = reactor
         self._socket = sock
-        self._state = State.OPEN
+        self._state = _OPEN
         self._interest = 0
         self._unsent: deque[Sendable] = deque()
         self._progress = now
@@ -79,6 +83,8 @@ class Stream:
         self._pumping = False
         self._again = False
         self.tick = 0
+        self._due = 0.0
+        """The deadline the reactor knows, as long as `tick` is not 0."""
         self._session = Session(connection, now, self.wake)
 
     # -- what the session says ---------------------------------------------------------------------------------------
@@ -107,7 +113,7 @@ class Stream:
 
     def pump(self, now: float) -> None:
         """Pass on the session's events and bytes until it has no more, then arrange to be called again."""
-        if self._state is not State.OPEN:
+        if self._state is not _OPEN:
             self._dirty = False
             self._settle()
             return
@@ -130,7 +136,7 @@ class Stream:
                     self._reactor.finished(event.exchange)  # type: ignore[union-attr]
                 elif kind is Failed:
                     self._reactor.failed(event.error)  # type: ignore[union-attr]
-            if not self._unsent and self._state is State.OPEN:
+            if not self._unsent and self._state is _OPEN:
                 data = session.data_to_send(now)
                 if data:
                     self._progress = now
@@ -143,7 +149,7 @@ class Stream:
     def expire(self, now: float) -> None:
         """A deadline may have passed."""
         try:
-            if self._state is State.LINGERING:
+            if self._state is _LINGERING:
                 if now >= self._progress + LINGER_SECONDS:
                     self._close()
             elif self._unsent and now >= self._progress + self._reactor.write_timeout:
@@ -155,7 +161,7 @@ class Stream:
         self.pump(now)
 
     def drain(self, until: float, now: float) -> None:
-        if self._state is State.OPEN:
+        if self._state is _OPEN:
             try:
                 self._session.drain(until, now)
             except Exception:
@@ -164,10 +170,10 @@ class Stream:
 
     def lose(self, now: float) -> None:
         """Give the peer up: everything that runs for it is over, and it gets a reset."""
-        if self._state is State.CLOSED:
+        if self._state is _CLOSED:
             return
         self._unsent.clear()
-        if self._state is State.OPEN:
+        if self._state is _OPEN:
             self._session.lost(now)
             self._pass_last_events()
         self._close()
@@ -192,7 +198,7 @@ class Stream:
         except OSError:
             self.lose(now)
             return
-        if self._state is State.LINGERING:
+        if self._state is _LINGERING:
             self._lingered += len(data)
             if not data or self._lingered > LINGER_BYTES:
                 self._close()
@@ -278,7 +284,7 @@ class Stream:
         if self._eof:
             self._close()
             return
-        self._state = State.LINGERING
+        self._state = _LINGERING
         self._progress = now
         try:
             self._socket.shutdown(socket.SHUT_WR)
@@ -296,7 +302,7 @@ class Stream:
         self._drop()
 
     def _drop(self) -> None:
-        self._state = State.CLOSED
+        self._state = _CLOSED
         self._unsent.clear()
         self._reactor.forget(self, self._socket, self._interest)
         self._interest = 0
@@ -310,14 +316,15 @@ class Stream:
     def _settle(self) -> None:
         """After every change: what to watch the socket for, and until when."""
         state = self._state
-        if state is State.CLOSED:
+        if state is _CLOSED:
             return
-        if state is State.LINGERING:
+        if state is _LINGERING:
             interest = EVENT_READ
             deadline: float | None = self._progress + LINGER_SECONDS
         else:
-            interest = EVENT_READ if not self._eof and self._session.wants_data else 0
-            deadline = self._session.deadline()
+            session = self._session
+            interest = EVENT_READ if not self._eof and session.connection.wants_data else 0
+            deadline = session.deadline()
             if self._unsent:
                 interest |= EVENT_WRITE
                 stalled = self._progress + self._reactor.write_timeout
@@ -326,5 +333,6 @@ class Stream:
         if interest != self._interest:
             self._reactor.watch(self, self._socket, self._interest, interest)
             self._interest = interest
-        if deadline is not None:
+        if deadline is not None and not (self.tick and deadline >= self._due):
+            self._due = deadline
             self._reactor.set_deadline(self, deadline)
