@@ -390,8 +390,9 @@ class Arbiter:
         for number in self._generations.keys() - self._supervisor.generations:
             generation = self._generations.pop(number)
             for listener in set(generation.listeners).difference(self._listeners()):
-                log.info("no longer listening on %s", listener.url)
+                url = listener.url
                 listener.close()
+                log.info("no longer listening on %s", url)
 
     def _hook(self, name: str, **arguments: Any) -> None:
         """Call the lifecycle hooks of this name. One that fails is logged; the server goes on."""
