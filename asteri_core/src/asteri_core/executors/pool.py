@@ -83,7 +83,7 @@ class PoolExecutor:
 
     def _work(self) -> None:
         ident = threading.get_ident()
-        handler, wait, lock = self._handler, self.wait, self._reactor.lock
+        handler, wait, context = self._handler, self.wait, self._context
         while True:
             call = self._queue.get()
             if call is None:
@@ -91,12 +91,12 @@ class PoolExecutor:
             call.thread = ident
             try:
                 if not call.shared.detached:
-                    self._context.copy().run(handler, call.shared, wait)
+                    context.copy().run(handler, call.shared, wait)
             except BaseException:
                 log.exception("the handler failed: %s", describe(call.exchange))
                 call.shared.abort()
-            with lock:
-                del self._calls[call.exchange]
+            # Without the lock: one step of a dictionary, and `expire` knows calls that have just ended.
+            del self._calls[call.exchange]
 
     def wait(self, exchange: Exchange, want: Want) -> None:
         """Block the calling thread until ``want`` may hold."""

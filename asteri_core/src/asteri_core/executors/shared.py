@@ -7,6 +7,7 @@ reactor's thread to wake. After `detach` the exchange is closed to the applicati
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from ..errors import Disconnected
@@ -26,7 +27,13 @@ class SharedExchange:
         self._detached = False
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._exchange, name)
+        """An attribute that is asked for the first time: from now on the class has a property for it.
+
+        A property made of C functions costs a tenth of a call of this method.
+        """
+        value = getattr(self._exchange, name)
+        setattr(SharedExchange, name, property(attrgetter(f"_exchange.{name}")))
+        return value
 
     @property
     def detached(self) -> bool:
