@@ -91,7 +91,7 @@ def test_regression_1_a_body_that_cannot_be_stored_is_answered_503(
     monkeypatch: pytest.MonkeyPatch, full: str, size: int
 ) -> None:
     """No descriptor or disk space left for one upload ended the whole worker."""
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda prefix: Path(full).open("w+b"))
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda prefix: Path(full).open("w+b"))  # noqa: SIM115
     exchange = MemoryExchange(pieces=[bytes(size)] * 2)
     assert collect(exchange) == []
     assert (exchange.status, exchange.complete, exchange.body) == (503, True, None)

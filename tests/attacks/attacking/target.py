@@ -93,6 +93,22 @@ class Attacked:
         """Let the requests of ``/hang`` wait."""
         self._release.unlink(missing_ok=True)
 
+    def descriptors(self) -> int:
+        """How many the worker has open."""
+        return len(os.listdir(f"/proc/{self.pids[0]}/fd"))
+
+    def holdings(self) -> tuple[int, int, int]:
+        """Descriptors, threads and child processes of the worker."""
+        process = f"/proc/{self.pids[0]}"
+        threads = os.listdir(f"{process}/task")
+        children = [Path(f"{process}/task/{thread}/children").read_text().split() for thread in threads]
+        return self.descriptors(), len(threads), sum(map(len, children))
+
+    def processor_time(self) -> float:
+        """Seconds that the worker's threads have run."""
+        tasks = Path(f"/proc/{self.pids[0]}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
     def check_alive(self) -> None:
         """The worker processes are the ones of the beginning."""
         assert self.server.workers() == self.pids, "\n".join(self.server.lines[-40:])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ HEAD = re.compile(
     rb"HTTP/1\.1 ([1-5][0-9][0-9]) ([\t\x20-\x7e\x80-\xff]*)\r\n"
     rb"((?:[!#-'*+\-.0-9A-Z^-z|~]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*)\r\n"
 )
+STATUS = re.compile(rb"HTTP/1\.1 ([1-5][0-9][0-9]) ")
 SIZE_LINE = re.compile(rb"[0-9a-f]{1,16}\r\n")
 
 
@@ -64,6 +66,19 @@ class Client:
         """Send everything, unless the server has had enough before."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
+
+    def exchange(self, data: bytes) -> None:
+        """Send everything, and take in what comes meanwhile: a server may stop reading who does not read."""
+        self.socket.setblocking(False)
+        view = memoryview(data)
+        while view:
+            readable, writable, _ = select.select([self.socket], [self.socket], [], 10)
+            assert readable or writable, "the server neither reads nor writes"
+            if readable:
+                self._more()
+            if writable:
+                view = view[self.socket.send(view) :]
+        self.socket.settimeout(10)
 
     def end(self) -> None:
         """Say that nothing more comes (half-close)."""
