@@ -157,3 +157,20 @@ def test_stopping_finishes_a_request_that_runs() -> None:
         entered.wait()
     thread.join()
     assert answers
+
+
+def test_a_server_that_is_cancelled_twice_leaves_nothing_open() -> None:
+    import os
+
+    async def main() -> None:
+        server = Server(asgi, bind="127.0.0.1:0")
+        task = asyncio.create_task(server.serve())
+        while not server.running:
+            await asyncio.sleep(0.005)
+        task.cancel()
+        # asyncio.run cancels what is left at its end once more, while the application shuts down.
+
+    asyncio.run(main())
+    before = len(os.listdir("/proc/self/fd"))
+    asyncio.run(main())
+    assert len(os.listdir("/proc/self/fd")) == before

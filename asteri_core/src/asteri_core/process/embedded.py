@@ -153,10 +153,13 @@ class Server:
             service.listen(listener.socket for listener in self._listeners)
             await stopped.wait()
         finally:
-            if tasks is not None:
-                await tasks.finish()
-            end_watch()
-            self._close(service, shutdown=tasks is None)
+            try:
+                if tasks is not None:
+                    await tasks.finish()
+            finally:
+                # Also when it is cancelled a second time, as `asyncio.run` does with what is left at its end.
+                end_watch()
+                self._close(service, shutdown=tasks is None)
 
     # -- both --------------------------------------------------------------------------------------------------------
 
