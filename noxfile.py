@@ -62,6 +62,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Reload a loaded server 50 times and kill 20 of its workers, on each worker model, and show what was lost."""
+    install_packages(session, "test")
+    rounds = {"SOAK_HUPS": "50", "SOAK_KILLS": "20"}
+    session.run("python", "-m", "pytest", "tests/lifecycle", *session.posargs, env=rounds)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format with ruff. ``-- --fix`` mends what ruff can mend."""
     install_group(session, "lint")

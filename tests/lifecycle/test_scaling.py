@@ -1,4 +1,4 @@
-"""TTIN, TTOU and WINCH change how many workers there are; USR1 follows a rotation of the logs. Nothing is lost by any."""
+"""TTIN, TTOU and WINCH change how many workers there are; USR1 follows a rotation of the logs. Nothing is lost."""
 
 from __future__ import annotations
 

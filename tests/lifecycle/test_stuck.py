@@ -1,4 +1,4 @@
-"""What hangs is shown, and ended: a worker without a heart-beat by the arbiter, a request that runs too long by its worker."""
+"""What hangs is shown and ended: a worker without heart-beat by the arbiter, an overdue request by its worker."""
 
 from __future__ import annotations
 
