@@ -8,15 +8,15 @@ from typing import Annotated
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-BLOCK = bytes(range(256)) * 256
+BLOCK = memoryview(bytes(range(256)) * 256)
 
 app = FastAPI(title="asteri example")
 
 
 async def pattern(size: int) -> AsyncIterator[bytes]:
-    """The bytes 0 to 255 over and over, ``size`` of them, in pieces."""
+    """The bytes 0 to 255 over and over, ``size`` of them, in pieces that are new objects, as real data is."""
     for start in range(0, size, len(BLOCK)):
-        yield BLOCK[: size - start]
+        yield bytes(BLOCK[: size - start])
 
 
 @app.get("/", response_class=PlainTextResponse)

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from flask import Flask, Response, jsonify, make_response, redirect, request
 
-BLOCK = bytes(range(256)) * 256
+BLOCK = memoryview(bytes(range(256)) * 256)
 
 app = Flask(__name__)
 
 
 def pattern(size: int) -> Iterator[bytes]:
-    """The bytes 0 to 255 over and over, ``size`` of them, in pieces."""
+    """The bytes 0 to 255 over and over, ``size`` of them, in pieces that are new objects, as real data is."""
     for start in range(0, size, len(BLOCK)):
-        yield BLOCK[: size - start]
+        yield bytes(BLOCK[: size - start])
 
 
 @app.get("/")

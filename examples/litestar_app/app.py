@@ -8,13 +8,13 @@ from typing import Any
 from litestar import Litestar, MediaType, Request, Response, get, post
 from litestar.response import Redirect, Stream
 
-BLOCK = bytes(range(256)) * 256
+BLOCK = memoryview(bytes(range(256)) * 256)
 
 
 async def pattern(size: int) -> AsyncIterator[bytes]:
-    """The bytes 0 to 255 over and over, ``size`` of them, in pieces."""
+    """The bytes 0 to 255 over and over, ``size`` of them, in pieces that are new objects, as real data is."""
     for start in range(0, size, len(BLOCK)):
-        yield BLOCK[: size - start]
+        yield bytes(BLOCK[: size - start])
 
 
 @get("/", media_type=MediaType.TEXT)

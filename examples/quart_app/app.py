@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator
 
 from quart import Quart, Response, jsonify, make_response, redirect, request
 
-BLOCK = bytes(range(256)) * 256
+BLOCK = memoryview(bytes(range(256)) * 256)
 
 app = Quart(__name__)
 app.config["MAX_CONTENT_LENGTH"] = 100 * 1024 * 1024
 
 
 async def pattern(size: int) -> AsyncIterator[bytes]:
-    """The bytes 0 to 255 over and over, ``size`` of them, in pieces."""
+    """The bytes 0 to 255 over and over, ``size`` of them, in pieces that are new objects, as real data is."""
     for start in range(0, size, len(BLOCK)):
-        yield BLOCK[: size - start]
+        yield bytes(BLOCK[: size - start])
 
 
 @app.get("/")

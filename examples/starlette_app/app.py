@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-BLOCK = bytes(range(256)) * 256
+BLOCK = memoryview(bytes(range(256)) * 256)
 
 
 async def pattern(size: int) -> AsyncIterator[bytes]:
-    """The bytes 0 to 255 over and over, ``size`` of them, in pieces."""
+    """The bytes 0 to 255 over and over, ``size`` of them, in pieces that are new objects, as real data is."""
     for start in range(0, size, len(BLOCK)):
-        yield BLOCK[: size - start]
+        yield bytes(BLOCK[: size - start])
 
 
 async def index(request: Request) -> Response:

@@ -10,13 +10,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from .models import Entry
 
-BLOCK = bytes(range(256)) * 256
+BLOCK = memoryview(bytes(range(256)) * 256)
 
 
 def pattern(size: int) -> Iterator[bytes]:
-    """The bytes 0 to 255 over and over, ``size`` of them, in pieces."""
+    """The bytes 0 to 255 over and over, ``size`` of them, in pieces that are new objects, as real data is."""
     for start in range(0, size, len(BLOCK)):
-        yield BLOCK[: size - start]
+        yield bytes(BLOCK[: size - start])
 
 
 async def pattern_async(size: int) -> AsyncIterator[bytes]:
