@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .executors.executor import Executor, answer_timeout
+from .executors.executor import Executor, answer_timeout, log_overdue
 from .executors.inline import InlineExecutor, RequestTimeout
 from .executors.pool import PoolExecutor
 from .executors.shared import SharedExchange
@@ -29,6 +29,7 @@ __all__ = [
     "TaskExecutor",
     "WorkerModel",
     "answer_timeout",
+    "log_overdue",
     "watch_reactor",
 ]
 

@@ -48,6 +48,12 @@ def answer_timeout(exchange: Exchange) -> None:
         exchange.abort()
 
 
+def log_overdue(exchange: Exchange, stack: str) -> None:
+    """Log a request that runs over its time, with where it is as further lines of the record, as a traceback has."""
+    message, arguments = "request time-out: %s", (describe(exchange),)
+    log.handle(log.makeRecord(log.name, logging.ERROR, "", 0, message, arguments, None, sinfo=stack.rstrip("\n")))
+
+
 def describe(exchange: Exchange) -> str:
     """An exchange in a log line: method and target, escaped."""
     return f"{exchange.method} {exchange.target.decode('latin-1')!a}"

@@ -19,7 +19,7 @@ from ..errors import ConfigurationError
 from ..reactor import Reactor
 from ..sansio.connection import Exchange, Want
 from ..specs import BlockingHandler
-from .executor import answer_timeout, describe
+from .executor import answer_timeout, describe, log_overdue
 
 log = logging.getLogger("asteri.error")
 
@@ -42,13 +42,13 @@ class InlineExecutor:
         self._reactor = reactor
         self._request_timeout = request_timeout
         self._line: deque[Exchange] = deque()
-        self._busy = 0
+        self._current: Exchange | None = None
         self._armed = False
         self._context = contextvars.copy_context()
 
     @property
     def running(self) -> int:
-        return self._busy + len(self._line)
+        return len(self._line) + (self._current is not None)
 
     @property
     def waiting(self) -> bool:
@@ -65,13 +65,18 @@ class InlineExecutor:
         self._line.append(exchange)
 
     def expire(self, exchange: Exchange) -> None:
-        """Called in a turn of the reactor, so the exchange is in line, or waits for its peer."""
+        """Called in a turn of the reactor, so the exchange is in line, or waits for its peer.
+
+        What is neither is not ours yet, or has been answered and its peer is slow to take it.
+        """
         if exchange in self._line:
             self._line.remove(exchange)
-            log.error("request time-out: %s\nit waits for its turn", describe(exchange))
-        else:
+            log_overdue(exchange, "it waits for its turn")
+        elif exchange is self._current:
             # We have been called from its own `wait`: this is its stack.
-            log.error("request time-out: %s\n%s", describe(exchange), "".join(traceback.format_stack()))
+            log_overdue(exchange, "".join(traceback.format_stack()))
+        else:
+            return
         answer_timeout(exchange)
 
     def shutdown(self) -> None:
@@ -81,8 +86,7 @@ class InlineExecutor:
 
     def run_next(self) -> None:
         """Run the application for the first exchange in line."""
-        exchange = self._line.popleft()
-        self._busy += 1
+        exchange = self._current = self._line.popleft()
         try:
             if self._request_timeout:
                 self._run_timed(exchange, self._request_timeout)
@@ -92,7 +96,7 @@ class InlineExecutor:
             log.exception("the handler failed: %s", describe(exchange))
             exchange.abort()
         finally:
-            self._busy -= 1
+            self._current = None
 
     def _run_timed(self, exchange: Exchange, seconds: float) -> None:
         try:

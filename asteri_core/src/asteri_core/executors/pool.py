@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from ..reactor import Reactor
 from ..sansio.connection import Exchange, Want
 from ..specs import BlockingHandler
-from .executor import answer_timeout, describe
+from .executor import answer_timeout, describe, log_overdue
 from .shared import SharedExchange
 
 log = logging.getLogger("asteri.error")
@@ -71,7 +71,7 @@ class PoolExecutor:
         call.shared.detach()
         frame = sys._current_frames().get(call.thread)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "it waits for a free thread"
-        log.error("request time-out: %s\n%s", describe(exchange), stack)
+        log_overdue(exchange, stack)
         answer_timeout(exchange)
 
     def shutdown(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..sansio.connection import Exchange, Want
 from ..specs import AsyncHandler
-from .executor import answer_timeout, describe
+from .executor import answer_timeout, describe, log_overdue
 
 log = logging.getLogger("asteri.error")
 
@@ -67,7 +67,7 @@ class TaskExecutor:
     def expire(self, exchange: Exchange) -> None:
         task = self._tasks.get(exchange)
         if task is not None:
-            log.error("request time-out: %s\n%s", describe(exchange), format_stack(task))
+            log_overdue(exchange, format_stack(task))
             answer_timeout(exchange)
             task.cancel("request time-out")
 
