@@ -1,4 +1,4 @@
-"""The comparison with other servers: wrk's report is read, bad answers are refused, and ratios are taken within a round."""
+"""The comparison with other servers: reports of wrk are read, bad answers refused, ratios taken within a round."""
 
 from __future__ import annotations
 
