@@ -54,8 +54,12 @@ class Surroundings:
 
 def make_importable(directory: str) -> None:
     """Have Python look for modules in this directory, before it looks elsewhere."""
-    if directory not in sys.path:
-        sys.path.insert(0, directory)
+    if sys.path[:1] == [directory]:
+        return
+    if directory in sys.path:
+        # Left where it is, a release that was rolled back to would be found behind the one it replaces.
+        sys.path.remove(directory)
+    sys.path.insert(0, directory)
 
 
 def rename(name: str) -> None:

@@ -47,6 +47,17 @@ def test_the_directory_is_relative_to_where_the_server_was_started_however_often
     assert str(here / "sub") in sys.path
 
 
+def test_a_directory_that_is_entered_again_comes_first_again(here: Path) -> None:
+    surroundings = Surroundings()
+    for release in ("one", "two", "one"):
+        (here / release).mkdir(exist_ok=True)
+        (here / "current").unlink(missing_ok=True)
+        (here / "current").symlink_to(release)
+        surroundings.enter(config(here, chdir="current"))
+        assert sys.path[0] == str(here / release)
+        assert sys.path.count(str(here / release)) == 1
+
+
 def test_a_directory_that_cannot_be_entered_is_named(here: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"chdir: cannot enter '.*/here/nowhere': No such file or directory"):
         Surroundings().enter(config(here, chdir="nowhere"))
