@@ -53,12 +53,20 @@ def measure(contender: Contender, arguments: argparse.Namespace, figures: Figure
 
 
 def compare(contenders: list[Contender], arguments: argparse.Namespace) -> list[Row]:
+    """A server that gives a bad answer is out of the comparison, and why is printed; a baseline's ends it."""
     figures: Figures = defaultdict(list)
+    contenders = contenders.copy()
     for number in range(arguments.rounds):
         turn = number % len(contenders)
         for contender in contenders[turn:] + contenders[:turn]:
             print(f"\rround {number + 1} of {arguments.rounds}: {contender.name:40}", end="", file=sys.stderr)
-            measure(contender, arguments, figures)
+            try:
+                measure(contender, arguments, figures)
+            except ValueError as error:
+                if contender.name in BASELINES.values():
+                    raise
+                print(f"\nleft out: {contender.name}: {error}", file=sys.stderr)
+                contenders.remove(contender)
     print(file=sys.stderr)
     return [
         row(
