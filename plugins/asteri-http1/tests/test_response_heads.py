@@ -47,6 +47,7 @@ def test_a_response_cannot_be_split(exchange_of, value):
         (200, [(b"x:", b"z")]), (200, [(b"content-length", b"+5")]), (200, [(b"content-length", b"")]),
         (200, [(b"content-length", b"5"), (b"content-length", b"6")]), (200, [(b"transfer-encoding", b"gzip")]),
         (200, [(b"transfer-encoding", b"gzip, chunked")]), (200, [(b"x", None)]), (200, [(b"x", [b"y"])]),
+        (200, [(b"content-length", "5")]), (200, [(b"content-length", None)]), (200, [(b"content-length", 5)]),
     ],
 )  # fmt: skip
 def test_a_head_that_cannot_be_sent_is_refused_and_another_may_follow(exchange_of, status, headers):
@@ -109,12 +110,15 @@ def test_a_server_name_of_ones_own(exchange_of):
     assert talk.fields[b"date"] == b"x"
 
 
-def test_a_status_and_reason_of_ones_own(exchange_of):
+@pytest.mark.parametrize(
+    ("status", "reason"), [(299, b"Well \xe9nough"), (200, b"Well \xe9nough"), (200, b"OK"), (404, b"OK")]
+)
+def test_a_status_and_reason_of_ones_own(exchange_of, status, reason):
     talk, exchange = exchange_of()
-    exchange.respond(299, [], b"Well \xe9nough")
+    exchange.respond(status, [], reason)
     exchange.finish()
     talk.turn()
-    assert talk.output.startswith(b"HTTP/1.1 299 Well \xe9nough\r\n")
+    assert talk.output.startswith(b"HTTP/1.1 %d %b\r\n" % (status, reason))
 
 
 def test_an_unknown_status_has_an_empty_reason_behind_its_space(exchange_of):
