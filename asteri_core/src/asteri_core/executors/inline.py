@@ -3,6 +3,10 @@
 `start` only puts the exchange in line. The worker model calls `run_next` between two turns of the reactor; while the
 application waits for its peer, the reactor goes on turning here, so the bytes of all others move and what they ask is
 put in line.
+
+The request time-out is an exception out of a signal handler, so it may come between any two steps. It may not come
+inside of the server: half an operation would leave half an answer, or a peer that nobody looks at again. There it waits
+until the server has done its part (`_Shield`).
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import signal
 import threading
 import traceback
 from collections import deque
+from types import TracebackType
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -20,12 +25,51 @@ from ..reactor import Reactor
 from ..sansio.connection import Exchange, Want
 from ..specs import BlockingHandler
 from .executor import answer_timeout, describe, log_overdue
+from .shared import SharedExchange
 
 log = logging.getLogger("asteri.error")
 
 
 class RequestTimeout(BaseException):
     """Raised in the application when its request runs over the request time-out."""
+
+
+class _Shield:
+    """While it is held, the time-out waits; it is raised when it is let go."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self._depth = 0
+        self.late = False
+        """Whether the time-out has come meanwhile."""
+
+    def __enter__(self) -> None:
+        self._depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._depth -= 1
+        if self.late and not self._depth:
+            self.late = False
+            raise RequestTimeout
+
+    def holds_back(self) -> bool:
+        """Called by the time-out: whether it has to wait."""
+        if self._depth:
+            self.late = True
+            self._reactor.wake()
+        return self._depth > 0
+
+
+class _TimedExchange(SharedExchange):
+    """An exchange whose operations are not interrupted."""
+
+    __slots__ = ()
+
+    def __init__(self, exchange: Exchange, reactor: Reactor, shield: _Shield) -> None:
+        super().__init__(exchange, reactor)
+        self._lock = shield
 
 
 class InlineExecutor:
@@ -44,6 +88,7 @@ class InlineExecutor:
         self._line: deque[Exchange] = deque()
         self._current: Exchange | None = None
         self._armed = False
+        self._shield = _Shield(reactor)
         self._context = contextvars.copy_context()
 
     @property
@@ -85,8 +130,11 @@ class InlineExecutor:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
     def run_next(self) -> None:
-        """Run the application for the first exchange in line."""
-        exchange = self._current = self._line.popleft()
+        """Run the application for the first exchange in line, unless its client has left while it waited."""
+        exchange = self._line.popleft()
+        if not exchange.retract():
+            return
+        self._current = exchange
         try:
             if self._request_timeout:
                 self._run_timed(exchange, self._request_timeout)
@@ -100,10 +148,12 @@ class InlineExecutor:
 
     def _run_timed(self, exchange: Exchange, seconds: float) -> None:
         try:
+            self._shield.late = False
             self._armed = True
             signal.setitimer(signal.ITIMER_REAL, seconds)
             try:
-                self._context.copy().run(self._handler, exchange, self.wait)
+                timed = _TimedExchange(exchange, self._reactor, self._shield)
+                self._context.copy().run(self._handler, timed, self.wait)
             finally:
                 self._armed = False
                 signal.setitimer(signal.ITIMER_REAL, 0)
@@ -112,19 +162,20 @@ class InlineExecutor:
             answer_timeout(exchange)
 
     def _interrupt(self, number: int, frame: Any) -> None:
-        if self._armed:
+        if self._armed and not self._shield.holds_back():
             self._armed = False
             raise RequestTimeout
 
     def wait(self, exchange: Exchange, want: Want) -> None:
         """Send what the application has given so far, and turn the reactor until ``want`` may hold."""
-        self._reactor.flush()
-        woken = False
+        with self._shield:
+            self._reactor.flush()
+            woken = False
 
-        def wake() -> None:
-            nonlocal woken
-            woken = True
+            def wake() -> None:
+                nonlocal woken
+                woken = True
 
-        woken = exchange.watch(want, wake)
-        while not woken:
-            self._reactor.poll()
+            woken = exchange.watch(want, wake)
+            while not woken and not self._shield.late:
+                self._reactor.poll()

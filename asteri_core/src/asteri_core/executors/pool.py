@@ -90,7 +90,8 @@ class PoolExecutor:
                 return
             call.thread = ident
             try:
-                if not call.shared.detached:
+                # Neither for a client that has left while its request waited, nor for one that has had its 504.
+                if call.shared.retract():
                     context.copy().run(handler, call.shared, wait)
             except BaseException:
                 log.exception("the handler failed: %s", describe(call.exchange))

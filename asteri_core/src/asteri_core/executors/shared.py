@@ -7,6 +7,7 @@ reactor's thread to wake. After `detach` the exchange is closed to the applicati
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from operator import attrgetter
 from typing import Any
 
@@ -23,7 +24,7 @@ class SharedExchange:
     def __init__(self, exchange: Exchange, reactor: Reactor) -> None:
         self._exchange = exchange
         self._reactor = reactor
-        self._lock = reactor.lock
+        self._lock: AbstractContextManager[object] = reactor.lock
         self._detached = False
 
     def __getattr__(self, name: str) -> Any:

@@ -1,0 +1,141 @@
+"""Blocking handlers in the reactor's own thread: the time-out that is a signal, and requests whose client has left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from asteri_core.api import Exchange, Sendable, Want
+from asteri_core.executors.inline import InlineExecutor
+from asteri_core.executors.pool import PoolExecutor
+from asteri_core.reactor import Reactor
+from asteri_core.testing import MemoryExchange
+
+SECONDS = 0.02
+
+
+def spin(seconds: float) -> None:
+    """Be busy, as a signal finds a server."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+class Handler:
+    """Runs one function, and counts."""
+
+    def __init__(self, application: Callable[..., None]) -> None:
+        self.application = application
+        self.calls = 0
+
+    def startup(self) -> None:
+        """Nothing to start."""
+
+    def shutdown(self) -> None:
+        """Nothing to end."""
+
+    def __call__(self, exchange: Exchange, wait: Callable[[Exchange, Want], None]) -> None:
+        self.calls += 1
+        self.application(exchange, wait)
+
+
+@pytest.fixture
+def reactor() -> Iterator[Reactor]:
+    reactor = Reactor()
+    yield reactor
+    reactor.close()
+
+
+def run(reactor: Reactor, exchange: Exchange, application: Callable[..., None]) -> None:
+    """Run the application for one exchange with a time-out."""
+    executor = InlineExecutor(Handler(application), reactor, SECONDS)
+    executor.startup()
+    try:
+        executor.start(exchange)
+        executor.run_next()
+    finally:
+        executor.shutdown()
+
+
+class SlowToSend(MemoryExchange):
+    def send(self, data: Sendable, end: bool = False) -> bool:
+        spin(SECONDS * 2)
+        return super().send(data, end)
+
+
+def test_the_time_out_ends_a_busy_application(reactor: Reactor) -> None:
+    exchange = MemoryExchange()
+    run(reactor, exchange, lambda exchange, wait: spin(10))
+    assert (exchange.status, exchange.complete) == (504, True)
+
+
+def test_regression_1_the_time_out_does_not_cut_an_operation_of_the_server(reactor: Reactor) -> None:
+    """Interrupted between an answer's bytes and its end, a second answer, the 504, would follow the first."""
+    exchange = SlowToSend()
+    after = []
+
+    def application(exchange: Exchange, wait: object) -> None:
+        exchange.respond(200, ())
+        exchange.send(b"whole", True)
+        after.append("the time-out came too late")
+
+    run(reactor, exchange, application)
+    assert (exchange.status, exchange.content, exchange.complete) == (200, b"whole", True)
+    assert after == []
+
+
+def test_regression_2_the_time_out_does_not_cut_a_turn_of_the_reactor(reactor: Reactor) -> None:
+    """Interrupted there, it would forget a peer of whom it has just been told."""
+    exchange = MemoryExchange()
+    exchange.blocked = True
+    turned = []
+
+    def turn() -> None:
+        spin(SECONDS * 2)
+        turned.append("whole")
+
+    def application(exchange: Exchange, wait: Callable[[Exchange, Want], None]) -> None:
+        reactor.post(turn)
+        wait(exchange, Want.WRITE)
+
+    run(reactor, exchange, application)
+    assert turned == ["whole"]
+    assert (exchange.status, exchange.complete) == (504, True)
+
+
+def test_the_time_out_ends_a_wait_for_a_silent_peer(reactor: Reactor) -> None:
+    exchange = MemoryExchange()
+    exchange.blocked = True
+    run(reactor, exchange, lambda exchange, wait: wait(exchange, Want.WRITE))
+    assert (exchange.status, exchange.complete) == (504, True)
+
+
+class Gone(MemoryExchange):
+    """Over before its turn has come."""
+
+    def retract(self) -> bool:
+        return False
+
+
+def test_a_request_whose_client_left_in_line_is_not_run(reactor: Reactor) -> None:
+    """Else whoever sends and leaves at once keeps the application busy for nobody."""
+    handler = Handler(lambda exchange, wait: None)
+    executor = InlineExecutor(handler, reactor)
+    for exchange in (Gone(), MemoryExchange(), Gone()):
+        executor.start(exchange)
+    while executor.waiting:
+        executor.run_next()
+    assert handler.calls == 1
+    assert executor.running == 0
+
+
+def test_a_request_whose_client_left_before_a_thread_was_free_is_not_run(reactor: Reactor) -> None:
+    handler = Handler(lambda exchange, wait: None)
+    executor = PoolExecutor(handler, reactor, threads=1)
+    executor.startup()
+    for exchange in (Gone(), MemoryExchange(), Gone()):
+        executor.start(exchange)
+    executor.shutdown()
+    assert handler.calls == 1
+    assert executor.running == 0
