@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-from collections.abc import Callable
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +82,30 @@ def test_a_reload_takes_over_changed_settings_and_changed_code(serve: Serve, fol
         assert b"server: after\r\n" in received
 
 
+def test_an_address_that_is_given_up_refuses_at_once_while_its_last_requests_are_finished(folder: Path) -> None:
+    settings = folder / "asteri.toml"
+    settings.write_text('bind = "unix:first.sock"\nworker_class = "gthread"\nthreads = 2\n')
+    with served_from(folder) as process, socket.socket(socket.AF_UNIX) as peer:
+        wait_for(process, "worker ready")
+        peer.connect(str(folder / "first.sock"))
+        peer.sendall(b"GET / HTTP/1.1\r\nHost: test\r\nX-Tell: it\r\nX-Pause: 1.5\r\n\r\n")
+        wait_for(process, "running it")
+        settings.write_text('bind = "unix:second.sock"\n')
+        os.kill(process.pid, signal.SIGHUP)
+        wait_for(process, "no longer listening on unix:first.sock")
+        with socket.socket(socket.AF_UNIX) as late, pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+            late.connect(str(folder / "first.sock"))
+        with socket.socket(socket.AF_UNIX) as other:
+            other.connect(str(folder / "second.sock"))
+            other.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            assert other.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        peer.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            peer.recv(65536)
+        peer.setblocking(True)
+        assert peer.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 BROKEN = {
     "a setting that does not exist": ("asteri.toml", "wokers = 3\n", "wokers"),
     "a value that is not valid": ("asteri.toml", "workers = 'many'\n", "workers"),
@@ -112,3 +140,22 @@ def test_a_broken_reload_keeps_the_old_workers_serving(
         assert running.lost == []
         assert running.refused == []
         assert not workers & set(server.workers()) or running.pids - workers
+
+
+@contextlib.contextmanager
+def served_from(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A server whose address comes from the file, which the one on the command line would outrank."""
+    command = [sys.executable, "-m", "asteri", "app:wsgi"]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+def wait_for(process: subprocess.Popen[bytes], text: str) -> None:
+    """Read its log up to the line with the text."""
+    assert process.stderr is not None
+    while text.encode() not in (line := process.stderr.readline()):
+        assert line, f"{text!r} was not logged"

@@ -121,9 +121,10 @@ class Supervisor:
 
     @property
     def generations(self) -> set[int]:
-        """Those that have workers, or may still get some: the spawned one, and the one to go back to."""
-        proven = set() if self._proven is None else {self._proven[0]}
-        return {self.generation, *proven, *(worker.generation for worker in self.workers.values())}
+        """Those a worker may still be spawned of, or still serves of. Who drains needs nothing of its generation."""
+        proven = {self._proven[0]} if self._proven is not None else set()
+        serving = {one.generation for one in self.workers.values() if one.state in (State.BOOTING, State.READY)}
+        return {self.generation, *proven, *serving}
 
     def deadline(self) -> float | None:
         """When a `Ticked` is due at the latest, if any."""
