@@ -117,6 +117,24 @@ def test_a_server_in_a_running_loop_serves_until_it_is_cancelled(app: Any) -> No
     assert asyncio.run(main())
 
 
+def test_the_threads_of_a_blocking_application_do_not_touch_the_running_loop() -> None:
+    """asyncio says so only in debug mode; uvloop may crash."""
+
+    async def main() -> list[bytes]:
+        asyncio.get_running_loop().slow_callback_duration = 10.0  # debug mode would log what only is slow
+        server = Server(wsgi, bind="127.0.0.1:0", threads=2)
+        task = asyncio.create_task(server.serve())
+        while not server.running and not task.done():
+            await asyncio.sleep(0)
+        answers = await asyncio.gather(*(asyncio.to_thread(get, server.url) for _ in range(4)))
+        task.cancel()
+        await asyncio.wait({task})
+        return answers
+
+    answers = asyncio.run(main(), debug=True)
+    assert [answer[:7] for answer in answers] == [b"asteri-"] * 4
+
+
 def test_a_server_in_a_running_loop_can_be_stopped_from_a_thread_and_finishes_what_runs() -> None:
     entered = threading.Event()
 
@@ -130,7 +148,7 @@ def test_a_server_in_a_running_loop_can_be_stopped_from_a_thread_and_finishes_wh
     async def main() -> bytes:
         server = Server(slow, bind="127.0.0.1:0")
         task = asyncio.create_task(server.serve())
-        while not server.running:
+        while not server.running and not task.done():
             await asyncio.sleep(0.005)
         answer = asyncio.create_task(asyncio.to_thread(get, server.url))
         await asyncio.to_thread(entered.wait)
@@ -165,7 +183,7 @@ def test_a_server_that_is_cancelled_twice_leaves_nothing_open() -> None:
     async def main() -> None:
         server = Server(asgi, bind="127.0.0.1:0")
         task = asyncio.create_task(server.serve())
-        while not server.running:
+        while not server.running and not task.done():
             await asyncio.sleep(0.005)
         task.cancel()
         # asyncio.run cancels what is left at its end once more, while the application shuts down.
