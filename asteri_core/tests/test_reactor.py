@@ -391,3 +391,26 @@ def test_a_connection_that_raises_loses_its_own_peer_and_no_other(
             served.until(lambda: len(served.started) == 1)
             answer(served.started[0])
             assert served.receive(good) == b"ok\n"
+
+
+class HandsOutFirst(LineConnection):
+    """Says what has happened when the bytes before it have been handed out, as HTTP/1.1 does."""
+
+    def events(self) -> Sequence[Event]:
+        return () if self._out else super().events()
+
+
+def test_regression_1_a_request_that_begins_while_its_peer_is_lost_neither_starts_nor_finishes(served: Served) -> None:
+    """Found by scrambled streams: the second request was finished without having been started."""
+    served.factory = lambda peer, now: HandsOutFirst(peer)
+    client = served.connect()
+    client.sendall(b"one\ntwo\n")
+    served.until(lambda: len(served.started) == 1)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    client.close()
+    with served.reactor.lock:
+        answer(served.started[0])
+        served.reactor.flush()
+    assert len(served.started) == 1
+    assert served.finished == served.started
+    assert served.reactor.connections == 0

@@ -42,6 +42,18 @@ def test_a_request_that_timed_out_leaves_nothing_to_the_next_ones(mixed: Attacke
     mixed.check_alive()
 
 
+def test_a_dribbled_body_that_the_application_waits_for_is_ended(mixed: Attacked) -> None:
+    """A client that expects 100 is read while the application runs; in a sync worker everybody waits meanwhile."""
+    slow_head = head(b"Expect: 100-continue", b"Content-Length: 1000000", first=b"POST /read HTTP/1.1")
+    with mixed.client() as slow:
+        slow.send(slow_head)
+        slow.interim()
+        slow.send(b"x" * 1000)
+        assert mixed.get().status == 200
+        assert slow.response().status == 504
+    mixed.check_alive()
+
+
 def test_many_at_once_get_their_own_answers(mixed: Attacked) -> None:
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(mixed.client()) for _ in range(50)]

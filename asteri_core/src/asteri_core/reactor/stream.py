@@ -309,8 +309,12 @@ class Stream:
         self._socket.close()
 
     def _pass_last_events(self) -> None:
+        """What has ended is told; what has only begun now is not, neither that it began nor that it ended."""
+        unheard: list[object] = []
         for event in self._session.events():
-            if type(event) is Finished:
+            if type(event) is Started:
+                unheard.append(event.exchange)
+            elif type(event) is Finished and event.exchange not in unheard:
                 self._reactor.finished(event.exchange)
 
     def _settle(self) -> None:
