@@ -56,6 +56,7 @@ class Attacked:
         self._record = record.open("rb")
         self._release = Path(f"{record}.release")
         self._barriers = itertools.count()
+        self._checked = 0
 
     def client(self, timeout: float = 10.0, receive_buffer: int = 0) -> Client:
         return Client(self.server.port, timeout, receive_buffer)
@@ -110,8 +111,13 @@ class Attacked:
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def check_alive(self) -> None:
-        """The worker processes are the ones of the beginning."""
-        assert self.server.workers() == self.pids, "\n".join(self.server.lines[-40:])
+        """The worker processes are the ones of the beginning, and no connection had to be given up for a defect."""
+        lines = self.server.lines
+        assert self.server.workers() == self.pids, "\n".join(lines[-40:])
+        count = len(lines)
+        defects = [line for line in lines[self._checked : count] if "connection has failed" in line]
+        assert defects == [], "\n".join(lines[-40:])
+        self._checked = count
 
     def close(self) -> None:
         self._record.close()
