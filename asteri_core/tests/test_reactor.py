@@ -17,7 +17,9 @@ from asteri_core.executors.shared import SharedExchange
 from asteri_core.executors.watch import watch_reactor
 from asteri_core.reactor import Reactor
 from asteri_core.reactor.door import ReactorSelector
-from asteri_core.reactor.stream import LINGER_BYTES
+from asteri_core.reactor.stream import LINGER_BYTES, LINGER_SECONDS
+from asteri_core.reactor.timers import TICK
+from asteri_core.testing import FakeClock
 from asteri_core.testing.lines import LineConnection
 
 TURNS = 2000
@@ -414,3 +416,22 @@ def test_regression_1_a_request_that_begins_while_its_peer_is_lost_neither_start
     assert len(served.started) == 1
     assert served.finished == served.started
     assert served.reactor.connections == 0
+
+
+def test_an_idle_peer_does_not_hold_up_a_drain_but_a_fresh_answer_is_given_time() -> None:
+    clock = FakeClock()
+    served = Served(clock=clock)  # type: ignore[arg-type]
+    with served.connect() as idle, served.connect() as fresh:
+        clock.advance(LINGER_SECONDS)
+        fresh.sendall(b"hello\n")
+        served.until(lambda: len(served.started) == 1)
+        answer(served.started[0])
+        assert served.receive(fresh) == b"ok\n"
+        served.reactor.drain(clock())
+        assert served.reactor.connections == 1
+        clock.advance(LINGER_SECONDS + TICK)
+        served.until(lambda: served.reactor.connections == 0)
+        idle.settimeout(5)
+        assert idle.recv(1) == b""
+    served.reactor.close()
+    served.listener.close()

@@ -34,6 +34,7 @@ log = logging.getLogger("asteri.error")
 
 READ_SIZE = 65536
 LINGER_SECONDS = 2.0
+"""How long after our last bytes a reset could still destroy them on their way."""
 LINGER_BYTES = 1 << 20
 """What a peer may still send after our half-close before it gets a reset: enough for what was in flight."""
 FILE_PIECE = 1 << 20
@@ -76,7 +77,7 @@ class Stream:
         self._interest = 0
         self._unsent: deque[Sendable] = deque()
         self._progress = now
-        """When bytes last left; while lingering, when that began."""
+        """When bytes last left."""
         self._lingered = 0
         self._eof = False
         self._dirty = False
@@ -139,7 +140,8 @@ class Stream:
             if not self._unsent and self._state is _OPEN:
                 data = session.data_to_send(now)
                 if data:
-                    self._progress = now
+                    if data[0]:
+                        self._progress = now
                     self._write(data, now)
                     self._again = True
             if not self._again or self._unsent:
@@ -281,11 +283,11 @@ class Stream:
         return True
 
     def _half_close(self, now: float) -> None:
-        if self._eof:
+        if self._eof or now >= self._progress + LINGER_SECONDS:
+            # Nothing of ours can still be on its way: the peer of an idle connection holds nothing up.
             self._close()
             return
         self._state = _LINGERING
-        self._progress = now
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
