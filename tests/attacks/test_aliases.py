@@ -49,7 +49,7 @@ def test_a_field_that_could_pass_for_another_is_not_shown(attack: Attacked, name
 @pytest.mark.parametrize("name", WITH_DASHES, ids=lambda name: name.decode())
 def test_a_field_named_like_a_variable_is_only_a_field(attack: Attacked, name: bytes) -> None:
     record = seen_facts(attack, name + b": " + FORGED)
-    if attack.target.model == "asgi":
+    if attack.target.interface == "asgi":
         assert [name.decode().lower(), "forged"] in record["headers"]
         del record["headers"]
     else:
@@ -67,7 +67,7 @@ def test_a_real_field_and_its_alias_do_not_mix(attack: Attacked) -> None:
 
 def test_the_path_cannot_name_where_the_application_is(attack: Attacked) -> None:
     record = seen_facts(attack, target=b"/a%2f..%2fb//c;d?SCRIPT_NAME=/x")
-    if attack.target.model == "asgi":
+    if attack.target.interface == "asgi":
         assert (record["path"], record["root"]) == ("/a/../b//c;d", "")
     else:
         environ = record["environ"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from attacking.case import head
-from attacking.target import Attacked, attacked, targets
+from attacking.target import MODELS, Attacked, attacked, targets
 from attacking.wire import Client, Closed
 
 POST = b"POST /read HTTP/1.1"
@@ -21,7 +21,7 @@ LENGTH = head(b"Expect: 100-continue", b"Content-Length: 5", first=POST) + b"hel
 ROUNDS = 10
 
 
-@pytest.fixture(scope="module", params=targets("sync", "asgi", "gthread"), ids=str)
+@pytest.fixture(scope="module", params=targets(*MODELS), ids=str)
 def churned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     with attacked(request.param, tmp_path_factory.mktemp("churn")) as attack:
         yield attack
@@ -73,7 +73,7 @@ def warm_up(attack: Attacked) -> None:
     """Have the threads of a pool made: they are kept."""
     with contextlib.ExitStack() as stack:
         attack.hold()
-        clients = [stack.enter_context(attack.client()) for _ in range(8 if attack.target.model != "sync" else 1)]
+        clients = [stack.enter_context(attack.client()) for _ in range(1 if attack.target.model == "sync" else 8)]
         for client in clients:
             client.send(head(first=b"GET /hang HTTP/1.1"))
         attack.release()

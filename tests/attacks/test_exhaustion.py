@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from attacking.case import GOOD, head
 from attacking.cases import chunks, expectations, lengths, lines, start_lines, transfer_encoding
-from attacking.target import Attacked, attacked, targets
+from attacking.target import MODELS, Attacked, attacked, targets
 
 POST = b"POST /read HTTP/1.1"
 FREE = 12
@@ -24,7 +24,7 @@ PIECES = [
 ]
 
 
-@pytest.fixture(params=targets("sync", "asgi", "gthread"), ids=str)
+@pytest.fixture(params=targets(*MODELS), ids=str)
 def starved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     """A worker that can open `FREE` descriptors more."""
     with attacked(request.param, tmp_path_factory.mktemp("starved")) as attack:
@@ -45,7 +45,7 @@ def test_regression_1_uploads_without_descriptors_left_do_not_end_the_worker(sta
             client.send(bytes(50000))
         statuses = {client.response().status for client in clients}
     assert statuses <= {200, 503}
-    assert starved.target.model == "asgi" or 503 in statuses
+    assert starved.target.interface == "asgi" or 503 in statuses
     assert starved.get().status == 200
     starved.check_alive()
 

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from attacking.case import GOOD, head
-from attacking.target import Attacked, attacked, targets
-
-MODELS = ("sync", "asgi", "gthread")
+from attacking.target import MODELS, Attacked, attacked, targets
 
 
 @pytest.fixture(scope="module", params=targets(*MODELS), ids=str)

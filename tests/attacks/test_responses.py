@@ -81,7 +81,7 @@ def test_a_response_cannot_be_split(attack: Attacked, name: str) -> None:
     response, goes_on = respond(attack, name)
     assert response is not None
     # ASGI has no reason phrases, so there the application says nothing wrong.
-    assert response.status == (200 if "reason" in name and attack.target.model == "asgi" else 500)
+    assert response.status == (200 if "reason" in name and attack.target.interface == "asgi" else 500)
     assert response.interim == []
     assert response.all(b"set-cookie") == []
     assert goes_on
@@ -90,7 +90,7 @@ def test_a_response_cannot_be_split(attack: Attacked, name: str) -> None:
 @pytest.mark.parametrize("name", ["split-trailer", "trailer-length"])
 def test_trailers_cannot_split_a_response(attack: Attacked, name: str) -> None:
     response, goes_on = respond(attack, name, "GET", b"TE: trailers")
-    if attack.target.model == "asgi":
+    if attack.target.interface == "asgi":
         assert response is None  # the head is out, so the response is cut
         assert not goes_on
     else:
@@ -102,7 +102,7 @@ def test_good_trailers_and_hints_arrive(attack: Attacked) -> None:
     """The suite itself: what is refused above is not refused for being a trailer or a hint."""
     response, _ = respond(attack, "trailer", "GET", b"TE: trailers")
     assert response is not None
-    assert response.trailers == ([(b"x-sum", b"1")] if attack.target.model == "asgi" else [])
+    assert response.trailers == ([(b"x-sum", b"1")] if attack.target.interface == "asgi" else [])
     response, _ = respond(attack, "hint")
     assert response is not None
     assert [(interim.status, interim.fields) for interim in response.interim] == [

@@ -27,8 +27,11 @@ MODELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sync": ("attacking.app:wsgi", ("-k", "sync")),
     "asgi": ("attacking.app:asgi", ("-k", "asgi")),
     "gthread": ("attacking.app:wsgi", ("-k", "gthread", "--threads", "4")),
+    "uvloop": ("attacking.app:asgi", ("-k", "asgi", "--loop", "uvloop")),
+    "sync_runs_asgi": ("attacking.app:asgi", ("-k", "sync")),
+    "asgi_runs_wsgi": ("attacking.app:wsgi", ("-k", "asgi", "--threads", "4")),
 }
-"""Worker models: the application that runs on it, and the options."""
+"""Worker models: the application that runs on it, and the options. The last two go over the kernel's bridges."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Target:
     protocol: str
     implementation: str
     model: str
+
+    @property
+    def interface(self) -> str:
+        """``wsgi`` or ``asgi``."""
+        return MODELS[self.model][0].partition(":")[2]
 
     def __str__(self) -> str:
         return f"{self.protocol}-{self.implementation}-{self.model}"
