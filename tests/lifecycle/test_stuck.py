@@ -88,7 +88,9 @@ def test_a_stuck_worker_leaves_its_stack_and_is_replaced(
         begun = time.monotonic()
         peer.sendall(f"GET {way} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
         server.wait_for_log("hanging")
-        assert ask(server).endswith(b"ok")  # by another worker, after the time-out
+        # Another worker answers after the time-out. What the stuck one had accepted just before goes with it.
+        while not ask(server).endswith(b"ok"):
+            assert time.monotonic() < begun + 8
         wait(5)
         assert 0.9 < time.monotonic() - begun < 8
         server.wait_for_log(f"in {function}$")
@@ -114,7 +116,7 @@ def test_without_a_timeout_nobody_is_killed(serve: Serve, ends: Any) -> None:
         peer.sendall(b"GET /sleep HTTP/1.1\r\nHost: test\r\n\r\n")
         server.wait_for_log("hanging")
         with pytest.raises(AssertionError, match="still runs"):
-            wait(2.5)
+            wait(1.5)
         server.signal(signal.SIGINT)
         assert server.process.wait(10) == 0
 
