@@ -59,10 +59,18 @@ class PoolExecutor:
     def start(self, exchange: Exchange) -> None:
         call = self._calls[exchange] = _Call(exchange, self._reactor)
         if len(self._threads) < self._limit and len(self._calls) > len(self._threads):
-            thread = threading.Thread(target=self._work, name=f"asteri-{len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            self._add_thread()
         self._queue.put(call)
+
+    def _add_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"asteri-{len(self._threads)}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # The system has no more of them: the call waits for another thread, or for the next try.
+            log.error("running on with %d threads: %s", len(self._threads), error)
+        else:
+            self._threads.append(thread)
 
     def expire(self, exchange: Exchange) -> None:
         call = self._calls.get(exchange)

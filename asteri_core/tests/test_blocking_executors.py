@@ -1,7 +1,8 @@
-"""Blocking handlers in the reactor's own thread: the time-out that is a signal, and requests whose client has left."""
+"""Blocking handlers: the time-out that is a signal, requests whose client has left in line, threads that are refused."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -138,4 +139,41 @@ def test_a_request_whose_client_left_before_a_thread_was_free_is_not_run(reactor
         executor.start(exchange)
     executor.shutdown()
     assert handler.calls == 1
+    assert executor.running == 0
+
+
+def test_timers_come_while_an_application_streams_to_a_quick_peer(reactor: Reactor) -> None:
+    stopped: list[bool] = []
+
+    def stream(exchange: Exchange, wait: Callable[[Exchange, Want], None]) -> None:
+        exchange.respond(200, ())
+        for _ in range(500_000):
+            exchange.send(b"")
+            wait(exchange, Want.WRITE)
+            if stopped:
+                break
+        exchange.finish()
+
+    executor = InlineExecutor(Handler(stream), reactor)
+    reactor.call_at(reactor.clock() + 0.01, lambda: stopped.append(True))
+    executor.start(MemoryExchange())
+    executor.run_next()
+    assert stopped
+
+
+def test_a_thread_that_cannot_be_started_is_tried_again(reactor: Reactor, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = Handler(lambda exchange, wait: None)
+    executor = PoolExecutor(handler, reactor, threads=2)
+    executor.startup()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        executor.start(MemoryExchange())
+    assert executor.running == 1
+    executor.start(MemoryExchange())
+    executor.shutdown()
+    assert handler.calls == 2
     assert executor.running == 0
