@@ -1,4 +1,4 @@
-"""Blocking handlers: the time-out that is a signal, requests whose client has left in line, threads that are refused."""
+"""Blocking handlers: the time-out that is a signal, clients that have left in line, threads that are refused."""
 
 from __future__ import annotations
 
