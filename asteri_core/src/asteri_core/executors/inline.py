@@ -29,6 +29,10 @@ from .shared import SharedExchange
 
 log = logging.getLogger("asteri.error")
 
+TURN = 0.05
+"""Seconds after which the reactor gets a turn although the peer takes all of a response at once: else the heart-beat
+and the bytes of other peers would stand still for as long as an application streams."""
+
 
 class RequestTimeout(BaseException):
     """Raised in the application when its request runs over the request time-out."""
@@ -88,6 +92,7 @@ class InlineExecutor:
         self._line: deque[Exchange] = deque()
         self._current: Exchange | None = None
         self._armed = False
+        self._turned = 0.0
         self._shield = _Shield(reactor)
         self._context = contextvars.copy_context()
 
@@ -177,5 +182,8 @@ class InlineExecutor:
                 woken = True
 
             woken = exchange.watch(want, wake)
+            if woken and (now := self._reactor.clock()) >= self._turned + TURN:
+                self._turned = now
+                self._reactor.poll(0)
             while not woken and not self._shield.late:
                 self._reactor.poll()
