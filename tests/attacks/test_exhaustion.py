@@ -52,7 +52,7 @@ def test_regression_1_uploads_without_descriptors_left_do_not_end_the_worker(sta
 
 def test_more_connections_than_descriptors_wait_for_their_turn(starved: Attacked) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(FREE * 3):
+        for _ in range(FREE + 4):
             stack.enter_context(starved.client())
     assert starved.get().status == 200
     starved.check_alive()
