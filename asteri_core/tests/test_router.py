@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from asteri_core.api import Event, Failed, Peer, Sendable, Sniff, Switched
-from asteri_core.sansio.router import SNIFF_LIMIT, Route, Router, decide
+from asteri_core.sansio.router import FIRST_WORDS, SNIFF_LIMIT, Route, Router, decide
 from asteri_core.sansio.session import Session
 
 PEER = Peer(("192.0.2.1", 1), ("192.0.2.2", 2))
@@ -191,3 +191,13 @@ def test_a_draining_router_closes_when_the_patience_is_over() -> None:
     router = Router(routes, PEER, 10)
     router.drain(3, 1)
     assert router.deadline() == 3
+
+
+def test_a_peer_that_has_just_connected_gets_a_moment_for_its_first_bytes_when_the_server_stops() -> None:
+    routes, made = two_routes()
+    session = Session(Router(routes, PEER, 10), 0, lambda: None)
+    session.drain(1, 1)
+    assert session.deadline() == 1 + FIRST_WORDS
+    session.receive_data(b"hello", 1.5)
+    session.events()
+    assert made["other"].calls == [b"hello", ("drain", 1)]

@@ -15,6 +15,9 @@ from .connection import ConnectionFactory, Event, Failed, Peer, Sendable, Sniff,
 SNIFF_LIMIT = 4096
 """Bytes after which an undecided router stops waiting: no known preface is longer than such a PROXY v2 header."""
 
+FIRST_WORDS = 1.0
+"""Seconds that a silent peer gets when the server stops: its first bytes may be on their way."""
+
 
 class Route(NamedTuple):
     """One protocol the router can hand the stream to."""
@@ -95,7 +98,7 @@ class Router:
 
     def drain(self, until: float, now: float) -> None:
         if self._deadline is not None:
-            self._deadline = min(self._deadline, until)
+            self._deadline = min(self._deadline, max(until, now + FIRST_WORDS))
 
     def _route(self, now: float, complete: bool) -> None:
         route = decide(self._routes, self._buffer, complete)
