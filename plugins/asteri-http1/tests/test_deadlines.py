@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from asteri_core.api import RemoteProtocolError
+from asteri_core.api import Peer, RemoteProtocolError
+from asteri_http.settings import HttpSettings
 
+PEER = Peer(("192.0.2.1", 50000), ("192.0.2.2", 80))
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 BAD = b"GET /bad HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n"
 POST = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
@@ -204,3 +206,16 @@ def test_draining_after_the_head_leaves_time_for_one_more(exchange_of):
     talk.turn()
     assert not talk.closed
     assert talk.wait(2.1).closed
+
+
+def test_keep_alive_begins_when_the_response_has_left_and_not_when_it_is_handed_over(implementation):
+    connection = implementation({HttpSettings: HttpSettings()})(PEER, 0.0)
+    connection.receive_data(GET, 0.0)
+    (started,) = connection.events()
+    answer(started.exchange, b"x" * 100_000)
+    assert connection.data_to_send(1.0)
+    # A slow reader takes its time: the driver asks again only when all has left.
+    assert connection.deadline() is None
+    connection.expire(100.0)
+    assert list(connection.data_to_send(100.0)) == []
+    assert connection.deadline() == 100.0 + HttpSettings().keep_alive

@@ -309,6 +309,9 @@ class Http1Connection:
             if len(out) > 1:
                 out = _joined(out)
         elif self._state is not _CLOSING and not self._ending:
+            if self._deadline is None and self._state is _IDLE:
+                # Nothing is left: only now has the peer the whole response, and its time begins.
+                self._set_deadline(self._settings.keep_alive)
             return ()
         if self._ending:
             self._conclude()
@@ -343,7 +346,7 @@ class Http1Connection:
 
     def _next(self) -> None:
         self._state = _IDLE
-        self._set_deadline(self._settings.keep_alive)
+        self._deadline = None
         data = self._buffer
         if data:
             self._buffer = b""
