@@ -435,3 +435,32 @@ def test_an_idle_peer_does_not_hold_up_a_drain_but_a_fresh_answer_is_given_time(
         assert idle.recv(1) == b""
     served.reactor.close()
     served.listener.close()
+
+
+def test_a_listener_given_up_in_the_turn_in_which_a_peer_comes_is_left_alone(served: Served) -> None:
+    """As when the arbiter is killed while a request runs: the worker sees its end and a new peer in one turn."""
+    news, teller = socket.socketpair()
+
+    def give_up(mask: int) -> None:
+        served.reactor.remove(news)
+        served.reactor.unlisten()
+        served.listener.close()
+
+    with news, teller:
+        served.reactor.add(news, selectors.EVENT_READ, give_up)
+        teller.send(b"x")
+        with socket.create_connection(served.listener.getsockname(), 5):
+            served.until(lambda: served.listener.fileno() == -1)
+        served.reactor.poll(0)
+
+
+def test_a_listener_that_fails_pauses_accepting_and_leaves_running_requests_alone(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with served.connect() as client:
+        client.sendall(b"hello\n")
+        served.until(lambda: bool(served.started))
+        served.listener.shutdown(socket.SHUT_RD)  # from here on accept fails
+        served.until(lambda: "accepting pauses" in caplog.text)
+        answer(served.started[0])
+        assert served.receive(client) == b"ok\n"

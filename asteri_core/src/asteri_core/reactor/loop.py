@@ -34,8 +34,14 @@ from .timers import NEVER, Deadlines, Timer, Timers
 log = logging.getLogger("asteri.error")
 
 ACCEPT_PAUSE = 1.0
-"""Seconds without accepting after the process has run out of descriptors or memory."""
-FULL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Seconds without accepting after it has failed, as when the process has run out of descriptors or memory."""
+PEERS_OWN = frozenset(
+    {
+        *(errno.EAGAIN, errno.EINTR, errno.ECONNABORTED, errno.EPROTO, errno.ETIMEDOUT),
+        *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENOPROTOOPT),
+    }
+)
+"""What accept says when there is no peer (any more): accept(2) passes on what has happened to the waiting one."""
 
 
 def _ignore(_: Any) -> None:
@@ -231,6 +237,8 @@ class Reactor:
         self._wake_out.close()
 
     def _accept(self, listener: socket.socket, factory: ConnectionFactory, mask: int) -> None:
+        if not self._accepting:
+            return  # since this turn began: the last place was taken, or the listener is no longer ours
         for _ in range(self.accept_batch):
             if not self._accept_one(listener, factory):
                 return
@@ -242,11 +250,10 @@ class Reactor:
         """Accept one peer; False when there is none, or no room for one."""
         try:
             sock, address = listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return False
         except OSError as error:
-            if error.errno not in FULL:
-                raise
+            if error.errno in PEERS_OWN:
+                return False
+            # Whatever it is, it is not worth the running requests.
             log.error("accepting pauses for %.0f s: %s", ACCEPT_PAUSE, error)
             self._stop_accepting()
             self._pause = self.call_at(self.now + ACCEPT_PAUSE, self._resume_after_pause)
