@@ -42,6 +42,17 @@ def test_a_plain_request_has_every_key_of_the_specification(scope_of):
     }
 
 
+def test_only_a_body_of_unknown_length_can_have_trailers(scope_of, make_exchange):
+    name = "asteri.request.trailers"
+    assert name not in scope_of()["extensions"]
+    assert name not in scope_of(has_body=True, content_length=3)["extensions"]
+    exchange = make_exchange(has_body=True)
+    scope = scope_maker("", {})(exchange)
+    assert scope["extensions"][name] == {"trailers": []}
+    exchange.trailers.append((b"x-sum", b"1"))
+    assert scope["extensions"][name] == {"trailers": [(b"x-sum", b"1")]}
+
+
 @pytest.mark.parametrize(
     ("raw_path", "path"),
     [

@@ -135,3 +135,22 @@ def test_awaited_chunks_have_no_length(client):
     assert seen["body"] == BODY
     assert "CONTENT_LENGTH" not in seen
     assert seen["HTTP_TRANSFER_ENCODING"] == "chunked"
+
+
+def test_trailers_are_in_the_environ_of_a_body_in_chunks(client):
+    seen = []
+
+    def application(environ, start_response):
+        environ["wsgi.input"].read()
+        seen.append(environ.get("asteri.trailers"))
+        start_response("200 OK", [])
+        return []
+
+    chunks = b"1\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n"
+    client(application).request(request(b"Transfer-Encoding: chunked", body=chunks))
+    awaited = client(application)
+    awaited.later = [chunks]
+    awaited.request(request(b"Transfer-Encoding: chunked", b"Expect: 100-continue"))
+    client(application).request(request(LENGTH, body=BODY))
+    client(application).request()
+    assert seen == [[(b"x-sum", b"1")], [(b"x-sum", b"1")], None, None]

@@ -79,6 +79,10 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await plain(send, b"hello\n")
         case "/echo":
             await plain(send, b"".join([piece async for piece in pieces(receive)]))
+        case "/trailers":
+            b"".join([piece async for piece in pieces(receive)])
+            trailers = scope["extensions"]["asteri.request.trailers"]["trailers"]
+            await plain(send, b"".join(b"%b: %b\n" % trailer for trailer in trailers))
         case "/digest":
             found = hashlib.sha256()
             async for piece in pieces(receive):

@@ -54,6 +54,9 @@ def app(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]
             return plain(b"hello\n")
         case "/echo":
             return plain(environ["wsgi.input"].read())
+        case "/trailers":
+            environ["wsgi.input"].read()
+            return plain(b"".join(b"%b: %b\n" % trailer for trailer in environ["asteri.trailers"]))
         case "/digest":
             return plain(digest(environ))
         case "/refuse":

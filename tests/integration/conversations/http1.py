@@ -54,9 +54,12 @@ def post_in_chunks(connect: Connect) -> None:
 
 def post_in_chunks_with_trailers(connect: Connect) -> None:
     with Peer(connect()) as peer:
-        body = chunked(b"checked", trailers=b"X-Checksum: 1\r\n")
+        body = chunked(b"checked", trailers=b"X-Checksum: 1\r\nHost: elsewhere\r\nX-Signed: yes\r\n")
         peer.send(request("POST", "/echo", "Transfer-Encoding: chunked", "Trailer: X-Checksum"), body)
         assert peer.answer().body == b"checked"
+        for expectation in ((), ("Expect: 100-continue",)):
+            peer.send(request("POST", "/trailers", "Transfer-Encoding: chunked", *expectation), body)
+            assert peer.answer().body == b"x-checksum: 1\nx-signed: yes\n"
         assert peer.get("/hello").status == 200
 
 

@@ -52,6 +52,10 @@ def scope_maker(
         }
         if debug:
             extensions["http.response.debug"] = {}
+        if exchange.has_body and exchange.content_length is None:
+            # Only such a body can have trailers. The specification has no word for them, so the name is ours; the list
+            # is filled by the time of the last piece of the body.
+            extensions["asteri.request.trailers"] = {"trailers": exchange.trailers}
         return {
             "type": "http",
             "asgi": {"version": version, "spec_version": HTTP_SPEC_VERSION},

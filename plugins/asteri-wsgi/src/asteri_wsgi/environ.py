@@ -135,3 +135,6 @@ def _add_body(environ: dict[str, Any], exchange: Exchange, wait: Wait) -> None:
             environ.pop("HTTP_TRANSFER_ENCODING", None)
     if length is not None:
         environ["CONTENT_LENGTH"] = str(length)
+    if exchange.has_body and exchange.content_length is None:
+        # Only such a body can have trailers. PEP 3333 has no word for them; the list is filled when the body has ended.
+        environ["asteri.trailers"] = exchange.trailers
