@@ -7,12 +7,13 @@ be loaded, 1 anything else. Processes, sockets and event loops are imported only
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import AsteriError, ConfigurationError, PluginError
+from .errors import ApplicationLoadError, AsteriError, ConfigurationError, PluginError
 from .nearest import suggestion
 from .registry import Registry
 
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _main(arguments)
     except AsteriError as error:
-        if error.__cause__ is not None and error.exit_status in (1, 4):
+        if error.__cause__ is not None and isinstance(error, ApplicationLoadError):
             # The application's own exception: its traceback is what its author needs.
             traceback.print_exception(error.__cause__)
         print(f"asteri: error: {error}", file=sys.stderr)
@@ -40,6 +41,8 @@ def _main(arguments: list[str]) -> int:
     parsed = parse(registry, arguments)
     if parsed is None:
         return 0
+    if parsed.format != "text" and parsed.plugin is None and parsed.action != "print":
+        raise ConfigurationError(f"--format {parsed.format} needs --print-config or --plugin beside it")
     if parsed.plugin is not None:
         return _show_plugins(registry, parsed.plugin, parsed.format)
     return _configured(registry, parsed.settings, parsed.config, parsed.action, parsed.format)
@@ -68,8 +71,17 @@ def _show_plugins(registry: Registry, which: str, form: str) -> int:
             raise PluginError(f"there is no plugin {which!r}: {suggestion(which, [p.name for p in registry.plugins])}")
     if form == "toml":
         raise ConfigurationError("--plugin can be shown as text or json, not as toml")
-    print(plugins_as_json(plugins) if form == "json" else plugins_as_text(plugins))
+    _print(plugins_as_json(plugins) if form == "json" else plugins_as_text(plugins))
     return 0
+
+
+def _print(text: str) -> None:
+    """On standard output, whose reader may have seen enough of it, as ``head`` does."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # What is still buffered would fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _configured(registry: Registry, settings: dict[str, Any], file: str | None, action: str, form: str) -> int:
@@ -80,7 +92,7 @@ def _configured(registry: Registry, settings: dict[str, Any], file: str | None, 
     if action == "print":
         from .show import config_as
 
-        print(config_as(form, launch.read()))
+        _print(config_as(form, launch.read()))
         return 0
     if action == "check":
         return _check_application(*launch.load())

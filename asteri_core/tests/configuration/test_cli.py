@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tomllib
@@ -53,6 +54,7 @@ def error(echo: Any, here: Path, capsys: pytest.CaptureFixture[str]) -> Any:
         (["--http", "ecko", "m:app"], "there is no protocol 'ecko': did you mean 'echo'"),
         (["--plugin", "ecko"], "there is no plugin 'ecko': did you mean 'echo'"),
         (["--plugin", "list", "--format", "toml"], "--plugin can be shown as text or json, not as toml"),
+        (["--format", "json", "m:app"], "--format json needs --print-config or --plugin beside it"),
         (["--disable-plugin", "ecko", "m:app"], "there is no plugin 'ecko' to disable: did you mean 'echo'"),
         (["-c", "no.toml", "m:app"], "cannot read the configuration file"),
         (["--chdir", "no-such-place", "m:app"], "chdir: cannot enter"),
@@ -227,6 +229,25 @@ def test_check_config_fails_with_4_and_the_traceback_of_a_broken_application(ast
     done = asteri("--check-config", "nowhere:app")
     assert done.returncode == 4
     assert done.stderr.startswith("asteri: error: there is no module 'nowhere' in ")
+
+
+def test_an_address_in_use_is_said_in_one_line_and_fails_with_1(asteri: Any, here: Path) -> None:
+    (here / "web.py").write_text(APPLICATION)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "{}:{}".format(*taken.getsockname())
+        done = asteri("web:app", "-b", address, "-k", "hand")
+    assert done.returncode == 1
+    assert done.stderr == f"asteri: error: cannot listen on {address}: the address is in use by another process\n"
+
+
+@pytest.mark.parametrize("what", [("--print-config",), ("--plugin", "list")], ids=lambda what: what[0])
+def test_a_reader_may_leave_before_the_end(here: Path, what: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "asteri_core.cli", *what]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=30)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_chdir_env_and_umask_hold_when_the_application_is_loaded(asteri: Any, here: Path) -> None:
