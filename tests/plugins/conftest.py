@@ -44,11 +44,11 @@ def sniff(data: bytes) -> Sniff:
 class LineEcho:
     wants_data = True
 
-    def __init__(self, mark: str) -> None:
+    def __init__(self, mark: str, greeted: bool = False) -> None:
         self.wake = lambda: None
         self._mark = mark.encode()
         self._rest = b""
-        self._greeted = False
+        self._greeted = greeted
         self._out: list[bytes] = []
 
     def receive_data(self, data: bytes, now: float) -> None:
@@ -137,12 +137,63 @@ class NamedModel:
         pass
 '''
 
+INTERFACES = '''
+"""Two interfaces, one of each colour: whoever asks for an upgrade to lines gets it, others are told of it."""
+
+from asteri_core.api import Colour, InterfaceSpec
+
+from .protocol import LineEcho
+from .settings import LinesSettings
+
+
+def answer(exchange, mark):
+    if (b"upgrade", b"lines") in exchange.headers:
+        exchange.upgrade(LineEcho(mark, greeted=True), [(b"upgrade", b"lines")])
+    else:
+        exchange.respond(426, [(b"upgrade", b"lines"), (b"connection", b"upgrade")])
+        exchange.finish()
+
+
+class Blocking:
+    def __init__(self, application, config, context):
+        self._mark = config[LinesSettings].lines_mark
+
+    def startup(self):
+        pass
+
+    def shutdown(self):
+        pass
+
+    def __call__(self, exchange, wait):
+        answer(exchange, self._mark)
+
+
+class Async(Blocking):
+    async def startup(self):
+        pass
+
+    async def shutdown(self):
+        pass
+
+    async def __call__(self, exchange, wait):
+        answer(exchange, self._mark)
+
+
+SPECS = [
+    InterfaceSpec(
+        name=f"lines-{colour.name.lower()}", provides="upgrades to lines", colour=colour,
+        recognises=lambda application: False, bind=handler,
+    )
+    for colour, handler in ((Colour.BLOCKING, Blocking), (Colour.ASYNC, Async))
+]
+'''
+
 PLUGIN = '''
-"""A line-echo protocol and a worker model."""
+"""A line-echo protocol, a worker model, and interfaces that upgrade to the protocol."""
 
 from asteri_core.api import Colour, ProtocolSpec, WorkerSpec, hookimpl
 
-from . import protocol, settings, worker
+from . import interfaces, protocol, settings, worker
 
 asteri_api = 1
 
@@ -162,6 +213,11 @@ def asteri_protocols():
 
 
 @hookimpl
+def asteri_interfaces():
+    return interfaces.SPECS
+
+
+@hookimpl
 def asteri_workers():
     return [
         WorkerSpec(
@@ -170,7 +226,14 @@ def asteri_workers():
     ]
 '''
 
-SOURCES = {"plugin": PLUGIN, "protocol": PROTOCOL, "settings": SETTINGS, "worker": WORKER, "__init__": ""}
+SOURCES = {
+    "plugin": PLUGIN,
+    "protocol": PROTOCOL,
+    "settings": SETTINGS,
+    "interfaces": INTERFACES,
+    "worker": WORKER,
+    "__init__": "",
+}
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,31 @@ def test_it_can_be_disabled(third_party_python: Path, tmp_path: Path) -> None:
         assert talk(address, b"LINES\none\n").startswith(b"HTTP/1.1 400 ")
 
 
+UPGRADE = REQUEST.replace(b"Connection: close", b"Connection: upgrade\r\nUpgrade: lines")
+
+
+@pytest.mark.parametrize("worker", ["sync", "gthread", "asgi", "named"])
+@pytest.mark.parametrize("colour", ["blocking", "async"])
+def test_an_upgraded_connection_goes_on_in_its_protocol(
+    third_party_python: Path, tmp_path: Path, worker: str, colour: str
+) -> None:
+    options = ("--worker-class", worker, "--interface", f"lines-{colour}")
+    with serving(third_party_python, tmp_path, *options) as address:
+        with socket.create_connection(address, timeout=10) as peer:
+            peer.sendall(UPGRADE + b"at once\n")
+            with peer.makefile("rb") as lines:
+                head = list(iter(lines.readline, b"\r\n"))
+                assert head[0] == b"HTTP/1.1 101 Switching Protocols\r\n"
+                assert {b"connection: upgrade\r\n", b"upgrade: lines\r\n"} <= set(head)
+                assert lines.readline() == b"> at once\n"
+                peer.sendall(b"lat")
+                peer.sendall(b"er\n")
+                assert lines.readline() == b"> later\n"
+                peer.shutdown(socket.SHUT_WR)
+                assert lines.read() == b""
+        assert talk(address, REQUEST).startswith(b"HTTP/1.1 426 ")
+
+
 def test_it_is_listed_with_what_it_provides(third_party_python: Path, tmp_path: Path) -> None:
     command = [third_party_python, "-m", "asteri", "--plugin", "list"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
