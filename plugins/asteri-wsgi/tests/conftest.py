@@ -21,7 +21,7 @@ from asteri_http1.connection import Http1Connection
 from asteri_http1.writer import Signature
 from asteri_wsgi.handler import WSGIHandler
 
-LOG = logging.getLogger("asteri.test.wsgi")
+LOG = logging.getLogger("tests.asteri_wsgi")
 GET = b"GET /path?a=1 HTTP/1.1\r\nHost: example.com\r\n\r\n"
 PEER = Peer(("192.0.2.1", 40000), ("198.51.100.7", 8000))
 
