@@ -85,9 +85,11 @@ def _single(raw: Any, kind: Kind, facts: Setting) -> Any:
     if value is None:
         return None
     if facts.choices and value not in facts.choices:
-        from .nearest import suggestion
+        from .nearest import nearest
 
-        raise ValueError(f"{value!r} is none of {', '.join(facts.choices)}: {suggestion(str(value), facts.choices)}")
+        near = nearest(str(value), facts.choices)
+        hint = f": did you mean {near!r}" if near else ""
+        raise ValueError(f"{value!r} is none of {', '.join(facts.choices)}{hint}")
     if facts.minimum is not None and value < facts.minimum:
         raise ValueError(f"{value} is less than {facts.minimum}, the least that is allowed")
     if facts.maximum is not None and value > facts.maximum:

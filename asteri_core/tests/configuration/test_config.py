@@ -235,6 +235,7 @@ def test_values_are_converted_to_their_type(registry: Registry, here: Path, name
         ("perhaps", "some", "--perhaps: 'some' is not an integer"),
         ("several", ["1", "x"], "--several: 'x' is not an integer"),
         ("colour", "gren", "--colour: 'gren' is none of red, green: did you mean 'green'"),
+        ("colour", "mauve", "--colour: 'mauve' is none of red, green$"),
     ],
 )
 def test_a_wrong_value_says_what_was_expected(registry: Registry, here: Path, name: str, raw: Any, error: str) -> None:
