@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from inspect import iscoroutine
-from types import TracebackType
 from typing import Any
 
 from asteri_core.api import FileSlice, Header, LocalProtocolError, Want
@@ -21,8 +20,6 @@ from asteri_http.exchange import Exchange
 from .body import Wait
 from .file_wrapper import FileWrapper, slice_of
 from .head import parse_headers, parse_status
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 NO_CONTENT = (204, 205, 304)
 """The final statuses whose responses have no content (RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5)."""
