@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asteri_core.testing import running_server
 
 Serve = Callable[..., Any]
 PAUSED = "GET / HTTP/1.1\r\nHost: test\r\nX-Tell: {0}\r\nX-Mark: {0}\r\nX-Pause: 0.6\r\n\r\n"
@@ -130,3 +131,48 @@ def test_what_runs_longer_than_the_graceful_timeout_is_shown_and_ended(
         assert 0.9 < time.monotonic() - begun < 5
         server.process.wait(5)
         server.wait_for_log(logged)
+
+
+LIVING = """
+import asyncio
+import sys
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        print("starting", file=sys.stderr, flush=True)
+        await asyncio.sleep({pause})
+        print("started", file=sys.stderr, flush=True)
+        await send({{"type": "lifespan.startup.complete"}})
+        await receive()
+        print("shut down", file=sys.stderr, flush=True)
+        await send({{"type": "lifespan.shutdown.complete"}})
+        return
+    print("running", file=sys.stderr, flush=True)
+    await asyncio.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("worker", ["asgi", "sync"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_the_application_starts_lets_it_start_and_shut_down(
+    folder: Path, worker: str, number: signal.Signals
+) -> None:
+    (folder / "living.py").write_text(LIVING.format(pause=0.5))
+    with running_server("living:app", "-k", worker, cwd=folder, wait=False) as server:
+        server.wait_for_log("^starting")
+        server.signal(number)
+        assert server.process.wait(10) == 0
+        server.wait_for_log("^shut down")
+        assert not [line for line in server.lines if "failed" in line]
+
+
+def test_a_shutdown_follows_also_when_requests_were_given_up(serve: Serve, folder: Path) -> None:
+    (folder / "living.py").write_text(LIVING.format(pause=0))
+    with serve("living:app", "-k", "asgi", "--graceful-timeout", "1") as server, server.connect() as peer:
+        peer.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        server.wait_for_log("^running")
+        server.signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+        server.wait_for_log("^shut down")
+        assert not [line for line in server.lines if "failed" in line]

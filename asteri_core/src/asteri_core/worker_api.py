@@ -71,7 +71,10 @@ class WorkerModel(Protocol):
         """Drive the reactor, and what the executor needs, until `stop`."""
 
     def stop(self) -> None:
-        """Have `run` return soon. Called in the reactor's thread, from within a turn."""
+        """Have `run` return soon, or at once when it has not begun. Called in the reactor's thread, from within a turn.
+
+        It may come more than once, also while the executor starts or ends the application: that goes on.
+        """
 
     def close(self) -> None:
         """Free what the model holds. The reactor is closed by the kernel afterwards."""

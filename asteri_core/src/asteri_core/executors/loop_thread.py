@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 from ..reactor import Reactor
-from ..sansio.connection import Exchange
+from ..sansio.connection import Exchange, Sendable
 from ..specs import AsyncHandler
-from .executor import answer_timeout
+from .executor import answer_timeout, log_overdue
 from .shared import SharedExchange
 from .tasks import TaskExecutor
 
@@ -25,7 +26,9 @@ class LoopThreadExecutor:
         self._reactor = reactor
         self._loop = asyncio.new_event_loop()
         self._tasks = _ThreadTasks(handler, self._loop, _nothing)
-        self._thread = threading.Thread(target=self._loop.run_forever, name="asteri-loop", daemon=True)
+        self._thread = threading.Thread(target=self._turn, name="asteri-loop", daemon=True)
+        self._over = False
+        """Whether the loop has ended by itself."""
         self._shared: dict[Exchange, SharedExchange] = {}
 
     @property
@@ -38,7 +41,7 @@ class LoopThreadExecutor:
         self._thread.start()
 
     def start(self, exchange: Exchange) -> None:
-        shared = self._shared[exchange] = SharedExchange(exchange, self._reactor)
+        shared = self._shared[exchange] = _LoopExchange(exchange, self._reactor, self._loop)
         self._loop.call_soon_threadsafe(self._begin, exchange, shared)
 
     def expire(self, exchange: Exchange) -> None:
@@ -50,12 +53,26 @@ class LoopThreadExecutor:
 
     def shutdown(self) -> None:
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            if not self._over:
+                self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
         self._tasks.shutdown()
         self._loop.close()
 
+    def _turn(self) -> None:
+        try:
+            self._loop.run_forever()
+        except BaseException as error:
+            # A task of the application's own has ended the interpreter, as it would on an async worker.
+            self._over = True
+            self._reactor.post(partial(_raise, error))
+
     def _begin(self, exchange: Exchange, shared: SharedExchange) -> None:
+        if shared.detached:
+            # Its time was over before the loop had a turn for it.
+            log_overdue(exchange, "it waits for its turn")
+            self._end(exchange)
+            return
         task = self._tasks.begin(shared)
         task.add_done_callback(lambda _: self._end(exchange))
 
@@ -64,12 +81,47 @@ class LoopThreadExecutor:
             del self._shared[exchange]
 
 
+class _LoopExchange(SharedExchange):
+    """Leaves what fits below the mark to the loop's next turn: a stream to a quick client would never let it turn."""
+
+    __slots__ = ("_flushing", "_loop")
+
+    def __init__(self, exchange: Exchange, reactor: Reactor, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(exchange, reactor)
+        self._loop = loop
+        self._flushing = False
+
+    def send(self, data: Sendable, end: bool = False) -> bool:
+        with self._lock:
+            self._check()
+            later = False
+            try:
+                flows = self._exchange.send(data, end)
+                later = flows and not end
+            finally:
+                if not later:
+                    self._reactor.flush()
+            if later and not self._flushing:
+                self._flushing = True
+                self._loop.call_soon(self._flush)
+            return flows
+
+    def _flush(self) -> None:
+        with self._lock:
+            self._flushing = False
+            self._reactor.flush()
+
+
 class _ThreadTasks(TaskExecutor):
     """Tasks whose wake-ups come from another thread."""
 
     def _resolver(self, future: asyncio.Future[None]) -> Any:
         resolve = super()._resolver(future)
         return lambda: self._loop.call_soon_threadsafe(resolve)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 def _nothing() -> None:

@@ -41,6 +41,9 @@ class TaskExecutor:
         self._flush = flush
         self._loop = loop
         self._tasks: dict[Exchange, asyncio.Task[None]] = {}
+        self._waits: dict[Exchange, dict[Want, asyncio.Future[None]]] = {}
+        """What was asked of an exchange and has not come yet. A task that does not wait any more leaves it behind for
+        the next one that does: an exchange forgets no watcher, and some applications ask again and again."""
         self._context = contextvars.copy_context()
 
     @property
@@ -61,7 +64,9 @@ class TaskExecutor:
     def begin(self, exchange: Exchange) -> asyncio.Task[None]:
         """Make the task that runs the handler for ``exchange``."""
         task = self._loop.create_task(self._run(exchange), context=self._context.copy())
-        self._tasks[exchange] = task
+        if not task.done():
+            # With an eager task factory it may be over by now.
+            self._tasks[exchange] = task
         return task
 
     def expire(self, exchange: Exchange) -> None:
@@ -76,6 +81,11 @@ class TaskExecutor:
 
     async def _end_loop(self) -> None:
         await self.finish()
+        # What the application has begun by itself and forgotten gets the chance to clean up.
+        if rest := asyncio.all_tasks(self._loop) - {asyncio.current_task()}:
+            for task in rest:
+                task.cancel("the server stops")
+            await asyncio.wait(rest, timeout=CANCEL_SECONDS)
         await self._loop.shutdown_asyncgens()
         await self._loop.shutdown_default_executor()
 
@@ -101,14 +111,21 @@ class TaskExecutor:
             log.exception("the handler failed: %s", describe(exchange))
             exchange.abort()
         finally:
-            del self._tasks[exchange]
+            self._tasks.pop(exchange, None)
+            self._waits.pop(exchange, None)
             self._flush()
 
     async def wait(self, exchange: Exchange, want: Want) -> None:
-        """Suspend the calling task until ``want`` may hold."""
-        future: asyncio.Future[None] = self._loop.create_future()
-        if not exchange.watch(want, self._resolver(future)):
-            await future
+        """Suspend the calling task until ``want`` may hold, and in any case for one turn of the loop."""
+        waits = self._waits.setdefault(exchange, {})
+        future = waits.get(want)
+        if future is None or future.done():
+            future = self._loop.create_future()
+            if exchange.watch(want, self._resolver(future)):
+                await asyncio.sleep(0)
+                return
+            waits[want] = future
+        await asyncio.shield(future)
 
     def _resolver(self, future: asyncio.Future[None]) -> Any:
         def resolve() -> None:

@@ -93,6 +93,11 @@ class Service:
 
     # -- life --------------------------------------------------------------------------------------------------------
 
+    @property
+    def ending(self) -> bool:
+        """Whether it was told to stop, which can be while the application starts."""
+        return self._draining
+
     def startup(self) -> None:
         """Start the application. Raises `WorkerBootError` when it refuses."""
         self.executor.startup()
@@ -131,6 +136,7 @@ class Service:
 
     def halt(self) -> None:
         """Stop at once. Called in the reactor's thread."""
+        self._draining = True
         self.reactor.abandon()
         self.model.stop()
 

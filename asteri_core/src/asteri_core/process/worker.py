@@ -92,6 +92,8 @@ class Worker:
         signal.signal(RELIEVE, lambda *_: self._post(lambda service: self._drain(service, PATIENCE)))
         service.reactor.add(context.lifeline_fd, selectors.EVENT_READ, self._orphaned)
         service.startup()
+        if service.ending:
+            return
         self.run_hooks("post_worker_init", worker=self)
         service.listen(listener.socket for listener in context.listeners)
         context.slot.set_state(State.READY)
@@ -100,9 +102,10 @@ class Worker:
         os.close(context.ready_fd)
 
     def serve(self) -> None:
-        """Serve until told to stop."""
+        """Serve until told to stop. If that was while the application started, only end it."""
         assert self._service is not None
-        log.info("worker ready")
+        if self.ready:
+            log.info("worker ready")
         try:
             self._service.run()
         finally:

@@ -97,8 +97,9 @@ class Cycle:
                 await self._turn(Want.READ)
                 continue
             return {"type": "http.request", "body": piece, "more_body": self._more_follows(piece)}
-        while self.phase is not COMPLETE and self.phase is not CUT and not exchange.watch(Want.GONE, _nothing):
-            await self._turn(Want.GONE)
+        while self.phase is not COMPLETE and self.phase is not CUT:
+            if await self._turn(Want.GONE):
+                break
         if self.phase is not COMPLETE:
             self.told_gone = True
         return {"type": "http.disconnect"}
@@ -234,27 +235,25 @@ class Cycle:
             self._body_read = self._unread <= 0
         return not self._body_read
 
-    async def _turn(self, want: Want) -> None:
+    async def _turn(self, want: Want) -> bool:
         """Wait until ``want`` may hold. However many tasks wait for the same thing, the exchange is watched once.
 
-        When the task that waits is cancelled, the others are woken too; each looks again, and one takes its place.
+        When the task that waits is cancelled, the others are woken too; each looks again, and one takes its place. True
+        for the one that has waited to the end.
         """
         if self._turns is None:
             self._turns = {}
         turn = self._turns.get(want)
         if turn is not None:
             await turn.wait()
-            return
+            return False
         turn = self._turns[want] = asyncio.Event()
         try:
             await self._wait(self._exchange, want)
         finally:
             del self._turns[want]
             turn.set()
-
-
-def _nothing() -> None:
-    """Called when the client leaves, by an exchange that was only asked whether it has."""
+        return True
 
 
 def _fields(headers: Iterable[Any], kind: str) -> list[Header]:

@@ -16,16 +16,27 @@ class AsgiModel:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._loop = new_loop(host)
+        self._stopped = False
+        self._running = False
         asyncio.set_event_loop(self._loop)
 
     def executor(self, handler: AsyncHandler) -> TaskExecutor:
         return TaskExecutor(handler, self._loop, self._host.reactor.flush)
 
     def run(self) -> None:
-        self._loop.run_forever()
+        if self._stopped:
+            return
+        self._running = True
+        try:
+            self._loop.run_forever()
+        finally:
+            self._running = False
 
     def stop(self) -> None:
-        self._loop.stop()
+        self._stopped = True
+        # The loop also runs for the application's startup and shutdown, which nobody may end in the middle.
+        if self._running:
+            self._loop.stop()
 
     def close(self) -> None:
         asyncio.set_event_loop(None)
