@@ -88,7 +88,7 @@ def serve(tmp_path):
         server.process.stderr.close()
 
 
-READY = r"worker (\d+) \(pid (\d+)\) starts"
+STARTED = r"worker (\d+) \(pid (\d+)\) starts"
 
 
 def alive(pid):
@@ -103,7 +103,7 @@ def alive(pid):
 def test_a_stop_signal_ends_the_workers_then_the_arbiter_with_0(serve, number, told):
     server = serve(workers="2")
     server.ask()
-    workers = server.says(READY, 2)
+    workers = server.says(STARTED, 2)
     server.kill(signal.Signals[number])
     assert server.ends() == 0
     assert told in server.log or "SIGTERM" in server.log  # a worker that had not got that far needs no telling
@@ -178,7 +178,7 @@ def test_ttin_and_ttou_change_the_number_of_workers(serve):
     server = serve()
     server.ask()
     server.kill(signal.SIGTTIN)
-    server.says(READY, 2)
+    server.says(STARTED, 2)
     server.kill(signal.SIGTTOU)
     server.says(r"exited with status 0|was ended by SIGTERM")
     server.kill(signal.SIGTTOU)
@@ -188,7 +188,7 @@ def test_ttin_and_ttou_change_the_number_of_workers(serve):
 def test_winch_drains_the_workers_and_ttin_brings_one_back(serve):
     server = serve(workers="2")
     server.ask()
-    server.says("is ready|starts", 2)
+    server.says(STARTED, 2)
     server.kill(signal.SIGWINCH)
     server.says(r"exited with status 0|was ended by SIGTERM", 2)
     server.kill(signal.SIGTTIN)
@@ -214,7 +214,7 @@ def test_usr1_reopens_the_logs_of_arbiter_and_workers(serve, tmp_path):
 
 def test_a_worker_without_heart_beat_leaves_its_stack_and_is_killed_and_replaced(serve):
     server = serve(app="hangs", timeout="0.5")
-    (number, pid), _ = server.says(READY, 2)
+    (number, pid), _ = server.says(STARTED, 2)
     assert number == "1"
     server.says(rf"worker 1 \(pid {pid}\) is stuck: ready, no heart-beat for 0\.\d seconds; its stacks follow")
     server.says(r'tiny_arbiter.py", line \d+ in hang')
@@ -243,7 +243,7 @@ def test_a_worker_that_asks_for_it_is_replaced(serve):
 def test_workers_that_fail_at_once_end_the_arbiter_with_their_status(serve, app, status):
     server = serve(app=app, workers="2")
     assert server.ends() == status
-    assert len(re.findall(READY, server.log)) == 2  # nobody was tried twice
+    assert len(re.findall(STARTED, server.log)) == 2  # nobody was tried twice
     assert not os.path.exists(server.socket)
 
 
@@ -368,8 +368,9 @@ def test_the_hooks_of_the_arbiter_are_called_in_their_order(serve, tmp_path):
 
 
 def test_a_child_inherits_no_descriptor_of_the_arbiter_s_but_its_own(serve):
-    server = serve(workers="3")
-    pids = {server.ask()[0] for _ in range(50)} | {pid for _, pid in server.says(READY, 3)}
+    server = serve(workers="3", log_level="debug")
+    server.says("is ready", 3)
+    pids = [pid for _, pid in server.says(STARTED, 3)]
     arbiter_sockets = {one for one in _descriptors(server.pid) if one.startswith("socket:")}
     assert len(arbiter_sockets) == 3
     for pid in pids:

@@ -347,6 +347,16 @@ STORIES = {
         lambda: serving(1),
         [(100, Scaled(1), [Spawn(2, 0)]), (101, Scaled(-1), [Drain(2)]), (102, Exited(2, -15), [])],
     ),
+    "ttou while workers are replaced takes a booting one": (
+        lambda: serving(3),
+        [
+            (100, RecycleAsked(1), [Spawn(4, 0)]),
+            (101, Exited(3, -9), [Spawn(5, 0)]),
+            (102, RecycleAsked(2), []),
+            (103, Scaled(-1), [Drain(5)]),
+            (104, Readied(4), [Drain(1), Spawn(6, 0)]),
+        ],
+    ),
     "ttou does not take the last worker": (lambda: serving(1), [(100, Scaled(-1), [])]),
     "winch drains every worker and the server stays": (
         lambda: serving(2),

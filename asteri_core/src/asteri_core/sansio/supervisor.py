@@ -262,19 +262,19 @@ class Supervisor:
 
     def _drain_booting(self, now: float) -> None:
         """Whoever would be outdated or too much when ready need not get there."""
-        booting = [one for one in self.workers.values() if one.state is State.BOOTING]
-        surplus = sum(map(self._fresh, self.workers.values())) - self.wanted
-        for worker in reversed(booting):
+        for worker in self._all(State.BOOTING):
             if not self._fresh(worker):
                 self._relieve(worker, now)
-            elif surplus > 0:
-                self._relieve(worker, now)
-                surplus -= 1
+        booting = self._all(State.BOOTING)
+        fresh = sum(map(self._fresh, self.workers.values()))
+        serving = len(booting) + self._count(State.READY)
+        surplus = max(0, fresh - self.wanted, serving - self.wanted - self.surge)
+        for worker in booting[::-1][:surplus]:
+            self._relieve(worker, now)
 
     def _drain_ready(self, now: float) -> None:
         """The outdated ones go first, the oldest first."""
-        ready = [one for one in self.workers.values() if one.state is State.READY]
-        ready.sort(key=lambda one: (self._fresh(one), one.number))
+        ready = sorted(self._all(State.READY), key=lambda one: (self._fresh(one), one.number))
         for worker in ready[: max(0, len(ready) - self.wanted)]:
             self._relieve(worker, now)
 
@@ -333,5 +333,9 @@ class Supervisor:
     def _watched(self, worker: Worker) -> bool:
         return worker.state is not State.STOPPING
 
+    def _all(self, state: State) -> list[Worker]:
+        """Those in this state, the oldest first."""
+        return [worker for worker in self.workers.values() if worker.state is state]
+
     def _count(self, state: State) -> int:
-        return sum(worker.state is state for worker in self.workers.values())
+        return len(self._all(state))
