@@ -161,8 +161,10 @@ def test_a_file_that_is_shorter_than_announced_cuts_the_connection(served: Serve
         file.flush()
         served.factory = lambda peer, now: FileConnection(peer, (FileSlice(file, 0, 50), b""))
         with served.connect() as client:
-            assert served.receive(client, b"") == b"short"
             served.until(lambda: served.reactor.connections == 0)
+            assert client.recv(100) == b"short"
+            with pytest.raises(ConnectionResetError):
+                client.recv(100)
 
 
 def test_unread_bytes_of_the_peer_do_not_destroy_the_answer(served: Served) -> None:
@@ -464,3 +466,19 @@ def test_a_listener_that_fails_pauses_accepting_and_leaves_running_requests_alon
         served.until(lambda: "accepting pauses" in caplog.text)
         answer(served.started[0])
         assert served.receive(client) == b"ok\n"
+
+
+def test_a_peer_given_up_in_the_middle_of_its_answer_gets_a_reset(served: Served) -> None:
+    """Found by clients of HTTP/1.0, whose answers end with the connection: half of one looked whole."""
+    with served.connect() as client, served.connect() as idle:
+        client.sendall(b"hello\n")
+        served.until(lambda: bool(served.started))
+        served.started[0].respond(200, ())
+        served.started[0].send(b"half of it")
+        served.reactor.poll(0)
+        assert client.recv(100) == b"half of it"
+        with served.reactor.lock:
+            served.reactor.abandon()
+        assert idle.recv(100) == b""
+        with pytest.raises(ConnectionResetError):
+            client.recv(100)

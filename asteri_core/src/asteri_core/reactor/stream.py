@@ -171,14 +171,21 @@ class Stream:
             self.pump(now)
 
     def lose(self, now: float) -> None:
-        """Give the peer up: everything that runs for it is over, and it gets a reset."""
+        """Give the peer up: everything that runs for it is over.
+
+        If that cuts an answer, the peer gets a reset: content that ends with the connection would look whole.
+        """
         if self._state is _CLOSED:
             return
+        cut = bool(self._unsent)
         self._unsent.clear()
         if self._state is _OPEN:
             self._session.lost(now)
-            self._pass_last_events()
-        self._close()
+            cut = self._pass_last_events() or cut
+        if cut:
+            self._reset()
+        else:
+            self._close()
 
     def _give_up(self, now: float) -> None:
         """The connection has raised."""
@@ -310,14 +317,20 @@ class Stream:
         self._interest = 0
         self._socket.close()
 
-    def _pass_last_events(self) -> None:
-        """What has ended is told; what has only begun now is not, neither that it began nor that it ended."""
+    def _pass_last_events(self) -> bool:
+        """What has ended is told; what has only begun now is not, neither that it began nor that it ended.
+
+        True if anything has ended.
+        """
         unheard: list[object] = []
+        ended = False
         for event in self._session.events():
             if type(event) is Started:
                 unheard.append(event.exchange)
             elif type(event) is Finished and event.exchange not in unheard:
+                ended = True
                 self._reactor.finished(event.exchange)
+        return ended
 
     def _settle(self) -> None:
         """After every change: what to watch the socket for, and until when."""
