@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 import threading
 import time
 import urllib.error
@@ -192,3 +194,34 @@ def test_a_server_that_is_cancelled_twice_leaves_nothing_open() -> None:
     before = len(os.listdir("/proc/self/fd"))
     asyncio.run(main())
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_who_comes_while_the_server_stops_is_refused_and_not_kept_waiting() -> None:
+    entered, free = threading.Event(), threading.Event()
+
+    def slow(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        entered.set()
+        free.wait(10)
+        return wsgi(environ, start_response)
+
+    answers: list[bytes] = []
+    server = Server(slow, bind="127.0.0.1:0", worker_class="gthread")
+    server.start()
+    address = ("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
+    asking = threading.Thread(target=lambda url: answers.append(get(url)), args=(server.url,))
+    asking.start()
+    assert entered.wait(10)
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    try:
+        until = time.monotonic() + 10
+        said = 0
+        while not said and time.monotonic() < until:
+            with socket.socket() as late:
+                said = late.connect_ex(address)
+        assert said == errno.ECONNREFUSED
+    finally:
+        free.set()
+        stopping.join()
+        asking.join()
+    assert answers

@@ -106,10 +106,20 @@ class Server:
         """Finish what runs, at most for ``graceful_timeout`` seconds, and end. Any thread but the server's may call."""
         service = self._service
         if service is not None:
-            service.reactor.post(lambda: service.drain(0.0, self._config[ProcessSettings].graceful_timeout))
+            service.reactor.post(lambda: self._drain(service))
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+
+    def _drain(self, service: Service) -> None:
+        service.drain(0.0, self._config[ProcessSettings].graceful_timeout)
+        # Who comes from now on is refused, and does not wait for what would be a reset.
+        self._close_listeners()
+
+    def _close_listeners(self) -> None:
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            listener.close()
 
     def _run(self) -> None:
         try:
@@ -183,9 +193,7 @@ class Server:
     def _close(self, service: Service, shutdown: bool = True) -> None:
         self._service = None
         service.close(shutdown)
-        for listener in self._listeners:
-            listener.close()
-        self._listeners = []
+        self._close_listeners()
         if self._access_file is not None:
             self._access_file.close()
             self._access_file = None
