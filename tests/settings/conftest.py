@@ -16,6 +16,7 @@ from asteri_core.testing import RunningServer, running_server
 APP = '''
 """Answers with what it knows of itself and of the request."""
 
+import gc
 import os
 import sys
 import threading
@@ -37,7 +38,7 @@ def facts():
         "umask": status("Umask"), "cwd": os.getcwd(), "answer": os.environ.get("ANSWER"),
         "files": [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if int(fd) > 2
                   and os.path.islink(f"/proc/self/fd/{fd}")],
-        "threads": threading.active_count(),
+        "threads": threading.active_count(), "frozen": gc.get_freeze_count(),
     }
 
 
@@ -45,6 +46,7 @@ def wsgi(environ, start_response):
     path = environ["PATH_INFO"]
     found = facts()
     found["script name"] = environ["SCRIPT_NAME"]
+    found["multi"] = [environ["wsgi.multithread"], environ["wsgi.multiprocess"]]
     found["length"] = len(environ["wsgi.input"].read())
     if path == "/print":
         print("printed")

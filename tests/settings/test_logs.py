@@ -6,8 +6,10 @@ import json
 import logging
 import os
 import pty
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,15 @@ def test_every_request_is_a_line_of_the_access_log(serve: Serve, ask: Any, folde
         ask(server, "GET /second HTTP/1.1")
     lines = (folder / "access.log").read_text().splitlines()
     assert ['"GET /first HTTP/1.1" 200' in lines[0], '"GET /second HTTP/1.1" 200' in lines[1]] == [True, True]
+
+
+def test_a_line_is_not_kept_back_until_the_next_request(serve: Serve, ask: Any, folder: Path) -> None:
+    with serve("--access-logfile", "access.log") as server:
+        ask(server, "GET /only HTTP/1.1")
+        end = time.monotonic() + 5
+        while '"GET /only HTTP/1.1" 200' not in (folder / "access.log").read_text():
+            assert time.monotonic() < end
+            select.select([], [], [], 0.01)
 
 
 def test_the_access_log_has_the_format_asked_for(serve: Serve, ask: Any, folder: Path) -> None:

@@ -57,6 +57,13 @@ def test_the_worker_model_is_the_one_asked_for(serve: Serve, facts: Any) -> None
             assert facts(server)["threads"] == 2
 
 
+@pytest.mark.parametrize(("name", "threads"), [("sync", False), ("gthread", True), ("asgi", True)])
+def test_the_application_is_told_of_threads_and_processes(serve: Serve, facts: Any, name: str, threads: bool) -> None:
+    for workers in ("1", "2"):
+        with serve("--worker-class", name, "--workers", workers) as server:
+            assert facts(server)["multi"] == [threads, workers == "2"]
+
+
 def test_threads_run_requests_at_the_same_time(serve: Serve, ask: Any) -> None:
     with serve("--threads", "2") as server, concurrent.futures.ThreadPoolExecutor() as pool:
         meetings = [pool.submit(ask, server, "GET /meet HTTP/1.1") for _ in range(2)]
@@ -67,9 +74,11 @@ def test_preload_loads_the_application_once_and_shares_it(serve: Serve, facts: A
     with serve("--preload", "--workers", "2") as server:
         found = facts(server)
         assert found["loaded by"] == found["arbiter"] == server.pid
+        assert found["frozen"] > 1000  # so that no collection writes to what is shared
     with serve("--workers", "2") as server:
         found = facts(server)
         assert found["loaded by"] == found["pid"] != server.pid
+        assert found["frozen"] == 0
 
 
 def test_a_daemon_leaves_its_terminal_and_its_starter_when_it_is_ready(folder: Path) -> None:
