@@ -216,7 +216,7 @@ def test_a_worker_without_heart_beat_leaves_its_stack_and_is_killed_and_replaced
     server = serve(app="hangs", timeout="0.5")
     (number, pid), _ = server.says(STARTED, 2)
     assert number == "1"
-    server.says(rf"worker 1 \(pid {pid}\) is stuck: ready, no heart-beat for 0\.\d seconds; its stacks follow")
+    server.says(rf"worker 1 \(pid {pid}\) is stuck: ready, last heart-beat 0\.\d seconds ago; its stacks follow")
     server.says(r'tiny_arbiter.py", line \d+ in hang')
     server.says(rf"worker 1 \(pid {pid}\) is aborted")
     server.says(rf"worker 1 \(pid {pid}\) was ended by SIGKILL")

@@ -103,11 +103,11 @@ STORIES = {
         lambda: serving(1, graceful_timeout=10, timeout=0),
         [
             (100, TERM, [Drain(1)]),
-            (109.9, Ticked(), []),
-            (110, Ticked(), [LogStack(1)]),
-            (110.2, Ticked(), []),
-            (110.25, Ticked(), [hard(1)]),
-            (111, Exited(1, -9), [Exit(0)]),
+            (111.9, Ticked(), []),
+            (112, Ticked(), [LogStack(1)]),
+            (112.2, Ticked(), []),
+            (112.25, Ticked(), [hard(1)]),
+            (113, Exited(1, -9), [Exit(0)]),
         ],
     ),
     "quit ends at once and kills after a short time": (
@@ -452,7 +452,7 @@ def test_the_deadline_is_that_of_the_first_thing_due():
     supervisor.handle(Ticked({1: 20}), 20)
     assert supervisor.deadline() == 50
     supervisor.handle(TERM, 21)
-    assert supervisor.deadline() == 31
+    assert supervisor.deadline() == 33
 
 
 def test_the_number_of_processes_is_bounded():

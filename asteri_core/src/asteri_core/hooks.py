@@ -117,7 +117,11 @@ def pre_request(worker: Any, request: Any) -> None:
 
 @hookspec
 def post_request(worker: Any, request: Any, response: Any) -> None:
-    """An exchange is over. ``response`` is the same `Exchange`, whose ``status`` and ``sent`` are set."""
+    """An exchange is over. ``response`` is the same `Exchange`, whose ``status`` and ``sent`` are set.
+
+    It is called where the last bytes were handed over, so it must not wait for another request: in a threaded worker
+    the reactor is locked meanwhile.
+    """
 
 
 @hookspec

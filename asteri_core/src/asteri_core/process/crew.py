@@ -190,10 +190,10 @@ class Crew:
         """Have it write its stacks to the error log, and say what is known of it from outside."""
         handle = self.workers[number]
         seen = handle.slot.snapshot()
-        silent = time.monotonic() - seen.heartbeat if seen.pid else 0.0
+        age = time.monotonic() - seen.heartbeat if seen.pid else 0.0
         doing = f", running {seen.current.decode('latin-1')!r}" if seen.current and seen.active else ""
         state = seen.state.name.lower() if seen.pid else State.BOOTING.name.lower()
-        log.error("%s is stuck: %s, no heart-beat for %.1f seconds%s; its stacks follow", handle, state, silent, doing)
+        log.error("%s is stuck: %s, last heart-beat %.1f seconds ago%s; its stacks follow", handle, state, age, doing)
         handle.kill(signal.SIGUSR2)
 
     def abort(self, number: int) -> None:

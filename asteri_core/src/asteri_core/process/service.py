@@ -17,6 +17,7 @@ from typing import Any
 from ..application import recognise
 from ..collect import Collector
 from ..core_settings import ProcessSettings, ServerSettings
+from ..errors import RemoteProtocolError
 from ..executors.executor import Executor, describe
 from ..executors.pool import PoolExecutor
 from ..logs import AccessLog
@@ -197,8 +198,11 @@ class Service:
         if self._limits.count_request():
             self.slot.ask_recycle()
 
-    def _failed(self, error: Exception) -> None:
-        log.info("bad request: %s", error)
+    def _failed(self, error: Exception, peer: Peer) -> None:
+        if isinstance(error, RemoteProtocolError):
+            log.info("refused with %d, from %s: %s", error.status, peer.address, error)
+        else:
+            log.info("closed, from %s: %s", peer.address, error)
 
     # -- what has to be done again and again -------------------------------------------------------------------------
 

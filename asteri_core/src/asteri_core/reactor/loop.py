@@ -44,7 +44,7 @@ PEERS_OWN = frozenset(
 """What accept says when there is no peer (any more): accept(2) passes on what has happened to the waiting one."""
 
 
-def _ignore(_: Any) -> None:
+def _ignore(*_: Any) -> None:
     """What happens to an event nobody asked for."""
 
 
@@ -61,7 +61,7 @@ class Reactor:
         *,
         started: Callable[[Exchange], None] = _ignore,
         finished: Callable[[Exchange], None] = _ignore,
-        failed: Callable[[Exception], None] = _ignore,
+        failed: Callable[[Exception, Peer], None] = _ignore,
         write_timeout: float = 30.0,
         max_connections: int = 1000,
         clock: Callable[[], float] = time.monotonic,
@@ -210,7 +210,7 @@ class Reactor:
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection: Connection = factory(peer, self.now)
-        stream = Stream(self, sock, connection, self.now)
+        stream = Stream(self, sock, peer, connection, self.now)
         self._streams.add(stream)
         stream.pump(self.now)
 

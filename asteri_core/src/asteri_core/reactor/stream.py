@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING
 
-from ..sansio.connection import RESET, Connection, Failed, FileSlice, Finished, Sendable, Started
+from ..sansio.connection import RESET, Connection, Failed, FileSlice, Finished, Peer, Sendable, Started
 from ..sansio.session import Session
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Stream:
         "_eof",
         "_interest",
         "_lingered",
+        "_peer",
         "_progress",
         "_pumping",
         "_reactor",
@@ -70,9 +71,10 @@ class Stream:
         "tick",
     )
 
-    def __init__(self, reactor: Reactor, sock: socket.socket, connection: Connection, now: float) -> None:
+    def __init__(self, reactor: Reactor, sock: socket.socket, peer: Peer, connection: Connection, now: float) -> None:
         self._reactor = reactor
         self._socket = sock
+        self._peer = peer
         self._state = _OPEN
         self._interest = 0
         self._unsent: deque[Sendable] = deque()
@@ -136,7 +138,7 @@ class Stream:
                 elif kind is Finished:
                     self._reactor.finished(event.exchange)  # type: ignore[union-attr]
                 elif kind is Failed:
-                    self._reactor.failed(event.error)  # type: ignore[union-attr]
+                    self._reactor.failed(event.error, self._peer)  # type: ignore[union-attr]
             if not self._unsent and self._state is _OPEN:
                 data = session.data_to_send(now)
                 if data:

@@ -293,7 +293,8 @@ class Supervisor:
     def _relieve(self, worker: Worker, now: float) -> None:
         worker.state = moved(worker.state, Move.RELIEVED)
         worker.asked = True
-        due = now + self.policy.graceful_timeout
+        # At the time-out a worker gives up by itself what it still runs, and shuts its application down: time for that.
+        due = now + self.policy.graceful_timeout + KILL_TIME
         worker.steps = [(due, LogStack(worker.number)), (due + STACK_TIME, Kill(worker.number, hard=True))]
         self._actions.append(Drain(worker.number))
 
