@@ -64,7 +64,6 @@ class Worker:
         self._context = context
         self._settings = context.config[ProcessSettings]
         self._service: Service | None = None
-        self._stop: Callable[[Service], None] | None = None
 
     def boot(self) -> None:
         """Load and start the application, then take part in accepting."""
@@ -98,14 +97,14 @@ class Worker:
         service.listen(listener.socket for listener in context.listeners)
         context.slot.set_state(State.READY)
         self.ready = True
+        # The log first: what the arbiter does about it comes after it there too.
+        log.info("worker ready")
         os.write(context.ready_fd, READY)
         os.close(context.ready_fd)
 
     def serve(self) -> None:
         """Serve until told to stop. If that was while the application started, only end it."""
         assert self._service is not None
-        if self.ready:
-            log.info("worker ready")
         try:
             self._service.run()
         finally:
