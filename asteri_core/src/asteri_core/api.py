@@ -42,9 +42,11 @@ from .specs import (
     BlockingHandler,
     Config,
     InterfaceSpec,
+    KernelSpec,
     ProtocolSpec,
     WorkerSpec,
 )
+from .twins import native_twin
 
 __all__ = [
     "API_VERSION",
@@ -68,6 +70,7 @@ __all__ = [
     "Finished",
     "Header",
     "InterfaceSpec",
+    "KernelSpec",
     "LocalProtocolError",
     "Peer",
     "PluginError",
@@ -81,5 +84,6 @@ __all__ = [
     "WorkerBootError",
     "WorkerSpec",
     "hookimpl",
+    "native_twin",
     "setting",
 ]

@@ -23,15 +23,17 @@ from .nearest import suggestion
 from .registry import Hook, PluginInfo, Provision, Registry, called_by_keyword
 from .sansio.connection import Colour
 from .settings import METADATA_KEY, Setting, declared
-from .specs import API_VERSION, InterfaceSpec, ProtocolSpec, WorkerSpec
+from .specs import API_VERSION, InterfaceSpec, KernelSpec, ProtocolSpec, WorkerSpec
+from .twins import twin_in_use
 from .values import unsupported_type
 
-Spec = ProtocolSpec | InterfaceSpec | WorkerSpec
+Spec = ProtocolSpec | InterfaceSpec | WorkerSpec | KernelSpec
 
 SPEC_HOOKS: tuple[tuple[str, str, type[Spec]], ...] = (
     ("asteri_protocols", "protocol", ProtocolSpec),
     ("asteri_interfaces", "interface", InterfaceSpec),
     ("asteri_workers", "worker", WorkerSpec),
+    ("asteri_kernels", "kernel", KernelSpec),
 )
 
 RESERVED = frozenset(
@@ -200,6 +202,7 @@ def _freeze(plugins: list[_Plugin]) -> Registry:
         describe=lambda: tuple(_describe(plugin) for plugin in plugins),
         unavailable=MappingProxyType(unavailable),
         hooks=MappingProxyType(lifecycle),
+        kernels=tuple(s for s in specs.values() if isinstance(s, KernelSpec)),
     )
 
 
@@ -231,14 +234,22 @@ def _settings(plugins: list[_Plugin]) -> tuple[type, ...]:
 
 def why_unavailable(spec: Spec) -> str:
     """Which modules this thing lacks and the command that installs them; empty when it can be used."""
+    if isinstance(spec, KernelSpec):
+        return ""  # where it cannot serve, its Python twin does
     missing = missing_modules(spec.requires)
     if not missing:
         return ""
     return f"needs {' and '.join(missing)}: {install_extra(spec.extra, missing)}"
 
 
+def _says(spec: Spec) -> str:
+    """What it is, and which of its twins serves."""
+    native = "" if isinstance(spec, WorkerSpec) else spec.native
+    return f"{spec.provides}; {twin_in_use(native)}" if native else spec.provides
+
+
 def _describe(plugin: _Plugin) -> PluginInfo:
-    provides = [Provision(kind, spec.name, spec.provides, why_unavailable(spec)) for kind, spec in plugin.specs]
+    provides = [Provision(kind, spec.name, _says(spec), why_unavailable(spec)) for kind, spec in plugin.specs]
     names = [part.name for group in plugin.groups for part in dataclasses.fields(group)]
     if names:
         provides.append(Provision("settings", "", ", ".join(names)))

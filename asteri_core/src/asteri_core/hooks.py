@@ -18,7 +18,7 @@ from typing import Any
 
 import pluggy
 
-from .specs import InterfaceSpec, ProtocolSpec, WorkerSpec
+from .specs import InterfaceSpec, KernelSpec, ProtocolSpec, WorkerSpec
 
 PROJECT = "asteri"
 
@@ -47,6 +47,11 @@ def asteri_interfaces() -> Sequence[InterfaceSpec]:
 @hookspec
 def asteri_workers() -> Sequence[WorkerSpec]:
     """Worker models."""
+
+
+@hookspec
+def asteri_kernels() -> Sequence[KernelSpec]:
+    """Twins of the kernel's own hot parts. At most one plugin provides them."""
 
 
 # -- the life of the server: in the arbiter --------------------------------------------------------------------------

@@ -12,13 +12,17 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .errors import ConfigurationError, PluginError
 from .hooks import LIFECYCLE
 from .nearest import suggestion
 from .sansio.connection import Colour
-from .specs import InterfaceSpec, ProtocolSpec, WorkerSpec
+from .specs import InterfaceSpec, KernelSpec, ProtocolSpec, WorkerSpec
+from .twins import NATIVE, VARIABLE, implementation, native_twin
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
 
 T = TypeVar("T")
 Hook = Callable[..., Any]
@@ -73,6 +77,7 @@ class Registry:
     unavailable: Mapping[tuple[str, str], str]
     """Why a (kind, name) cannot be used: ``("worker", "gevent")``, or ``("plugin", name)`` for a broken plugin."""
     hooks: Mapping[str, tuple[Hook, ...]]
+    kernels: tuple[KernelSpec, ...] = ()
 
     @classmethod
     def load(cls, disabled: Iterable[str] = ()) -> Registry:
@@ -119,6 +124,20 @@ class Registry:
         if colour is Colour.BLOCKING:
             fits = [spec for spec in fits if spec.multithread == (threads > 1)] or fits
         return (fits or specs)[0]
+
+    def kernel(self) -> Kernel:
+        """The parts of the kernel that serve: a plugin's where it can be had, the Python ones else.
+
+        Raises `PluginError` where ``ASTERI_IMPL`` forces native and there is none.
+        """
+        from . import kernel
+
+        for spec in self.kernels:
+            if native_twin(spec.native) is not None:
+                return cast("Kernel", spec.load())
+        if implementation() == NATIVE and not self.kernels:
+            raise PluginError(f"{VARIABLE} is {NATIVE}, but asteri-native is not installed{self.missing_plugins()}")
+        return cast("Kernel", kernel)
 
     def protocols_for(self, tokens: Iterable[str]) -> tuple[ProtocolSpec, ...]:
         """The protocols of these ``--http`` tokens, in their order; all of them for none."""

@@ -43,6 +43,9 @@ class ProtocolSpec:
     requires: tuple[str, ...] = ()
     """Modules that must be importable; the extra that installs them is named by ``extra``."""
     extra: str = ""
+    native: str = ""
+    """The C module of its native twin, for ``--plugin list``; empty when it has none. ``bind`` makes the choice, by
+    `asteri_core.twins.native_twin`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ class InterfaceSpec:
     order: int = 100
     requires: tuple[str, ...] = ()
     extra: str = ""
+    native: str = ""
+    """As for a protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +117,18 @@ class WorkerSpec:
     multithread: bool = False
     requires: tuple[str, ...] = ()
     extra: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSpec:
+    """Twins of the kernel's own hot parts: the reactor, the executors, the ledger.
+
+    There is a Python one without a spec; what is provided here serves in its place.
+    """
+
+    name: str
+    provides: str
+    load: Callable[[], Any]
+    """Gives the parts: an object with the names of `asteri_core.kernel`. Called in the arbiter, once."""
+    native: str
+    """The C module without which it cannot serve."""

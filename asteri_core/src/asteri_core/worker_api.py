@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from . import kernel as python_kernel
 from .executors.executor import Executor, answer_timeout, log_overdue
 from .executors.inline import InlineExecutor, RequestTimeout
 from .executors.pool import PoolExecutor
 from .executors.shared import SharedExchange
+from .kernel import Kernel
 from .reactor import Reactor
 from .specs import Config
 
@@ -21,6 +23,7 @@ __all__ = [
     "Executor",
     "Host",
     "InlineExecutor",
+    "Kernel",
     "PoolExecutor",
     "Reactor",
     "ReactorSelector",
@@ -59,6 +62,8 @@ class Host:
     request_timeout: float | None
     """``--request-timeout`` in seconds. The kernel calls `Executor.expire`; only a model that cannot be interrupted by
     that needs it."""
+    kernel: Kernel = cast("Kernel", python_kernel)
+    """Where the twins of executors and the selector come from that fit the reactor: ``host.kernel.PoolExecutor``."""
 
 
 class WorkerModel(Protocol):

@@ -41,10 +41,11 @@ class Sink(Protocol):
 class AccessLog:
     """Collects and writes the lines of one worker."""
 
-    __slots__ = ("_blocked", "_error_log", "_flushed", "_line", "_lines", "_lost", "_sink", "_size")
+    __slots__ = ("_blocked", "_error_log", "_flushed", "_line", "_lines", "_lost", "_sink", "_size", "format")
 
     def __init__(self, format: str, sink: Sink, error_log: logging.Logger) -> None:
         """Raises `ConfigurationError` for a format that is not valid."""
+        self.format = format
         self._line = compile_format(format)
         self._sink = sink
         self._error_log = error_log
@@ -59,11 +60,15 @@ class AccessLog:
         line = self._line(exchange, duration, wall)
         if self._sink.atomic and len(line) > self._sink.atomic:
             line = self._shortened(exchange, duration, wall)
-        if self._size + len(line) > KEPT:
-            self._lose()
+        self.take(line)
+
+    def take(self, lines: bytes) -> None:
+        """Log whole lines, none of them longer than what a pipe takes in one piece."""
+        if self._size + len(lines) > KEPT:
+            self._lose(lines.count(b"\n"))
             return
-        self._lines.append(line)
-        self._size += len(line)
+        self._lines.append(lines)
+        self._size += len(lines)
         if self._size >= WRITE_THROUGH and not self._blocked:
             self._drain()
 
@@ -132,10 +137,10 @@ class AccessLog:
         end = data.rfind(b"\n", start, start + atomic) + 1
         return end or data.find(b"\n", start) + 1
 
-    def _lose(self) -> None:
+    def _lose(self, count: int) -> None:
         if not self._lost:
             self._error_log.error("access log takes no lines: they are dropped until it does")
-        self._lost += 1
+        self._lost += count
 
     def _confess(self) -> None:
         if self._lost:

@@ -150,7 +150,9 @@ def compile_format(format: str) -> Line:
         raise ConfigurationError(
             f"access log format {format!r} is neither {', '.join(NAMED)}, {JSON} nor made of atoms such as %(h)s"
         )
-    template, pieces = _parse(NAMED.get(format, format))
+    found = _parse(NAMED.get(format, format))
+    template = b"".join([part.replace(b"%", b"%%") if isinstance(part, bytes) else b"%b" for part in found])
+    pieces = [part[1] for part in found if not isinstance(part, bytes)]
 
     def line(exchange: Exchange, duration: float, wall: float) -> bytes:
         return template % tuple([piece(exchange, duration, wall) for piece in pieces])
@@ -158,26 +160,33 @@ def compile_format(format: str) -> Line:
     return line
 
 
-def _parse(format: str) -> tuple[bytes, list[Piece]]:
-    """The format as a template of bytes, and what is put into it."""
+def parts(format: str) -> list[bytes | tuple[str, Piece]] | None:
+    """A valid format as literal bytes and atoms, each atom with the function that defines it; the line's end is the
+    last of them. None for a format that is not made of atoms."""
+    return None if format == JSON else _parse(NAMED.get(format, format))
+
+
+def _parse(format: str) -> list[bytes | tuple[str, Piece]]:
     if not format.replace("\t", "").isprintable():
         raise ConfigurationError(
             f"access log format {format!r} has control characters: a request is logged on one line"
         )
-    template: list[str] = []
-    pieces: list[Piece] = []
+    found_parts: list[bytes | tuple[str, Piece]] = []
+    literal = ""
     end = 0
     for found in _ATOM.finditer(format):
-        template.append(format[end : found.start()])
+        literal += format[end : found.start()]
         end = found.end()
         percent, atom = found.groups()
         if percent or atom in _LITERAL_ATOMS:
-            template.append("%%" if percent else _LITERAL_ATOMS[atom])
-        else:
-            template.append("%b")
-            pieces.append(_piece(atom, format, found.start()))
-    template.append(format[end:])
-    return ("".join(template) + "\n").encode("utf-8"), pieces
+            literal += "%" if percent else _LITERAL_ATOMS[atom]
+            continue
+        if literal:
+            found_parts.append(literal.encode())
+            literal = ""
+        found_parts.append((atom or "", _piece(atom, format, found.start())))
+    found_parts.append((literal + format[end:] + "\n").encode())
+    return found_parts
 
 
 def _piece(atom: str | None, format: str, position: int) -> Piece:

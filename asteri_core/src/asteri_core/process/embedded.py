@@ -208,7 +208,8 @@ class _LoopModel:
         self._stopped = stopped
 
     def executor(self, handler: AsyncHandler) -> TaskExecutor:
-        return TaskExecutor(handler, self._loop, self._host.reactor.flush)
+        executor: TaskExecutor = self._host.kernel.TaskExecutor(handler, self._loop, self._host.reactor.flush)
+        return executor
 
     def run(self) -> None:
         """The loop runs already."""

@@ -15,20 +15,14 @@ class Limits:
     """The limits of one worker's life, with its share of jitter drawn. ``now`` is the time of its birth."""
 
     def __init__(self, settings: ProcessSettings, now: float) -> None:
-        self._requests = settings.max_requests
-        if self._requests:
-            self._requests += random.randint(0, settings.max_requests_jitter)
+        self.requests = settings.max_requests
+        """Requests after which it is long enough; 0 for any number. They are counted by the ledger."""
+        if self.requests:
+            self.requests += random.randint(0, settings.max_requests_jitter)
         self._end = 0.0
         if settings.max_lifetime:
             self._end = now + settings.max_lifetime + random.uniform(0, settings.max_lifetime_jitter)
         self._memory = settings.max_memory
-
-    def count_request(self) -> bool:
-        """Count one request. True for the last one allowed."""
-        if not self._requests:
-            return False
-        self._requests -= 1
-        return not self._requests
 
     def reached(self, now: float) -> bool:
         """Whether the lifetime or the memory is used up."""

@@ -11,20 +11,19 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from ..application import recognise
-from ..collect import Collector
 from ..core_settings import ProcessSettings, ServerSettings
 from ..errors import RemoteProtocolError
 from ..executors.executor import Executor, describe
-from ..executors.pool import PoolExecutor
+from ..kernel import Kernel
 from ..logs import AccessLog
 from ..reactor import Reactor
 from ..registry import Registry
-from ..sansio.connection import Colour, Connection, Exchange, Peer
-from ..sansio.router import Route, Router
+from ..sansio.connection import Colour, Connection, Peer
+from ..sansio.router import Route
 from ..scoreboard import Slot
 from ..specs import ApplicationContext, Config, InterfaceSpec, WorkerSpec
 from ..worker_api import Host, WorkerModel
@@ -62,34 +61,40 @@ class Service:
         interface = recognise(application, registry, process.interface)
         worker = worker or worker_for(registry, process, interface)
         self.slot = slot
-        self._owner = owner
-        self._request_timeout = server.request_timeout
         self._handshake_timeout = server.handshake_timeout
+        self._kernel: Kernel = registry.kernel()
         self._routes = [Route(spec.name, spec.sniff, spec.bind(config)) for spec in registry.protocols_for(server.http)]
-        self.reactor = Reactor(
-            started=self._started,
-            finished=self._finished,
-            failed=self._failed,
+        self._limits = Limits(process, time.monotonic())
+        self._access = self._kernel.access_log(access) if access is not None else None
+        timeout = server.request_timeout or 0.0
+        self._ledger = ledger = self._kernel.Ledger(
+            slot,
+            time.monotonic,
+            access=self._access,
+            pre_request=registry.lifecycle("pre_request"),
+            post_request=registry.lifecycle("post_request"),
+            owner=owner,
+            requests=self._limits.requests,
+            request_timeout=timeout,
+        )
+        self.reactor: Reactor = self._kernel.Reactor(
+            started=ledger.started,
+            finished=ledger.finished,
+            failed=_failed,
             write_timeout=server.write_timeout,
             max_connections=server.worker_connections,
         )
-        host = Host(config, self.reactor, process.threads, server.request_timeout)
+        host = Host(config, self.reactor, process.threads, server.request_timeout, self._kernel)
         self.model: WorkerModel = worker.factory(host)
         context = ApplicationContext(worker.multithread or worker.colour is not interface.colour, multiprocess, log)
         handler = interface.bind(application, config, context)
         same = worker.colour is interface.colour
         self.executor: Executor = self.model.executor(handler) if same else bridge(interface.colour, handler, host)
-        self._begin: Callable[[Exchange], None] = self._start_timed if server.request_timeout else self.executor.start
+        ledger.start = ledger.begin = self.executor.start
+        if timeout:
+            ledger.begin = ledger.time
         if interface.colour is Colour.BLOCKING:
-            self._begin = Collector(server.body_buffer, self.reactor.post, self._begin).collect
-        self._running: dict[Exchange, float] = {}
-        """When each exchange was started, first started first."""
-        self._overdue: dict[Exchange, float] = {}
-        """When the application's time for each exchange is over, with a request time-out."""
-        self._access = access
-        self._pre_request = registry.lifecycle("pre_request")
-        self._post_request = registry.lifecycle("post_request")
-        self._limits = Limits(process, time.monotonic())
+            ledger.begin = self._kernel.Collector(server.body_buffer, self.reactor.post, ledger.begin).collect
         self._draining = False
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -160,49 +165,15 @@ class Service:
             self.model.stop()
 
     def _give_up(self) -> None:
-        if self._running:
-            log.warning("draining has taken too long, giving up %d requests: %s", len(self._running), self._names())
+        if running := self._ledger.running:
+            names = ", ".join(describe(exchange) for exchange in running[:10])
+            log.warning("draining has taken too long, giving up %d requests: %s", len(running), names)
         self.halt()
-
-    def _names(self) -> str:
-        return ", ".join(describe(exchange) for exchange in list(self._running)[:10])
-
-    # -- requests ----------------------------------------------------------------------------------------------------
 
     def _connect(self, peer: Peer, now: float) -> Connection:
         self.slot.add_accepted()
-        return Router(self._routes, peer, now + self._handshake_timeout)
-
-    def _started(self, exchange: Exchange) -> None:
-        self._running[exchange] = self.reactor.now
-        self.slot.begin_request(len(self._running), b"%b %b" % (exchange.method.encode("latin-1"), exchange.target))
-        for hook in self._pre_request:
-            _call(hook, worker=self._owner, request=exchange)
-        self._begin(exchange)
-
-    def _start_timed(self, exchange: Exchange) -> None:
-        """The time of a request is the application's: it begins when the body has been collected."""
-        self._overdue[exchange] = self.reactor.now + (self._request_timeout or 0.0)
-        self.executor.start(exchange)
-
-    def _finished(self, exchange: Exchange) -> None:
-        running = self._running
-        duration = self.reactor.clock() - running.pop(exchange)
-        self.slot.end_request(len(running), duration, exchange.status, exchange.sent)
-        if self._request_timeout:
-            self._overdue.pop(exchange, None)
-        if self._access is not None:
-            self._access.write(exchange, duration, time.time())
-        for hook in self._post_request:
-            _call(hook, worker=self._owner, request=exchange, response=exchange)
-        if self._limits.count_request():
-            self.slot.ask_recycle()
-
-    def _failed(self, error: Exception, peer: Peer) -> None:
-        if isinstance(error, RemoteProtocolError):
-            log.info("refused with %d, from %s: %s", error.status, peer.address, error)
-        else:
-            log.info("closed, from %s: %s", peer.address, error)
+        connection: Connection = self._kernel.Router(self._routes, peer, now + self._handshake_timeout)
+        return connection
 
     # -- what has to be done again and again -------------------------------------------------------------------------
 
@@ -211,11 +182,7 @@ class Service:
         now = self.reactor.clock()
         self.slot.beat(now)
         self.slot.set_connections(self.reactor.connections)
-        for exchange, due in list(self._overdue.items()):
-            # They are in the order of their start, so the overdue ones come first.
-            if now < due:
-                break
-            self._overdue.pop(exchange, None)
+        for exchange in self._ledger.overdue(now):
             self.executor.expire(exchange)
         if self._access is not None:
             self._access.flush(now)
@@ -234,16 +201,16 @@ def worker_for(registry: Registry, settings: ProcessSettings, interface: Interfa
 def bridge(colour: Colour, handler: Any, host: Host) -> Executor:
     """An executor for a handler whose colour is not the worker model's."""
     if colour is Colour.BLOCKING:
-        return PoolExecutor(handler, host.reactor, host.threads)
+        pool: Executor = host.kernel.PoolExecutor(handler, host.reactor, host.threads)
+        return pool
     # Only here does a blocking worker need asyncio.
     from ..executors.loop_thread import LoopThreadExecutor
 
     return LoopThreadExecutor(handler, host.reactor)
 
 
-def _call(hook: Callable[..., Any], **arguments: Any) -> None:
-    """A request hook's error is its own: the request goes on."""
-    try:
-        hook(**arguments)
-    except Exception:
-        log.exception("a request hook failed")
+def _failed(error: Exception, peer: Peer) -> None:
+    if isinstance(error, RemoteProtocolError):
+        log.info("refused with %d, from %s: %s", error.status, peer.address, error)
+    else:
+        log.info("closed, from %s: %s", peer.address, error)

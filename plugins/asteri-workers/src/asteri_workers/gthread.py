@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asteri_core.api import BlockingHandler
-from asteri_core.worker_api import Host, PoolExecutor
+from asteri_core.worker_api import Executor, Host
 
 
 class GthreadModel:
@@ -13,8 +13,9 @@ class GthreadModel:
         self._host = host
         self._stopped = False
 
-    def executor(self, handler: BlockingHandler) -> PoolExecutor:
-        return PoolExecutor(handler, self._host.reactor, self._host.threads)
+    def executor(self, handler: BlockingHandler) -> Executor:
+        executor: Executor = self._host.kernel.PoolExecutor(handler, self._host.reactor, self._host.threads)
+        return executor
 
     def run(self) -> None:
         poll = self._host.reactor.poll
