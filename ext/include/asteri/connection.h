@@ -1,0 +1,107 @@
+/* The native side of `asteri_core.api.Connection`: the contract "asteri.connection.v1".
+ *
+ * A connection is a Python object. Its type has the attribute ASTERI_CONNECTION_ATTRIBUTE, a capsule of the name
+ * ASTERI_CONNECTION_CAPSULE around a `struct asteri_connection_v1`, which lives as long as the type. Such an object
+ * also has the Python methods of the contract: who does not know this header drives it by those. One driver drives it
+ * by one of the two ways.
+ *
+ * The meaning of every function is that of the Python method of the same name; what is said here is who owns what.
+ * Every function is called with the GIL held (free-threaded build: attached), never by two threads at once.
+ * `now`, `until` and deadlines are seconds of any monotonic clock.
+ *
+ * Returns: unless said otherwise 0, or -1 with a Python exception set. Only a defect raises.
+ */
+#ifndef ASTERI_CONNECTION_H
+#define ASTERI_CONNECTION_H
+
+#include "slice.h" /* first: Python.h sets what the system's headers declare */
+
+#include <math.h>
+#include <stdint.h>
+
+#define ASTERI_CONNECTION_CAPSULE "asteri.connection.v1"
+#define ASTERI_CONNECTION_ATTRIBUTE "__asteri_connection__"
+
+#define ASTERI_NEVER INFINITY /* the deadline of a connection that has none */
+
+/* Whoever drives a connection. It outlives its being set. */
+typedef struct asteri_driver {
+    /* An operation on an exchange has left events or bytes, or has changed wants_data or the deadline, outside of a
+     * call from the driver. Only marks: it never calls back into the connection, and cannot fail. */
+    void (*wake)(struct asteri_driver *self);
+} asteri_driver;
+
+typedef enum {
+    ASTERI_STARTED = 1, /* object: the exchange */
+    ASTERI_FINISHED,    /* object: the exchange */
+    ASTERI_SWITCHED,    /* object: the connection that takes over; leftover: bytes for it to receive first */
+    ASTERI_FAILED,      /* object: the exception */
+} asteri_event_kind;
+
+typedef struct {
+    asteri_event_kind kind;
+    PyObject *object;   /* a new reference, the caller's */
+    PyObject *leftover; /* for ASTERI_SWITCHED a new reference to bytes, else NULL */
+} asteri_event;
+
+typedef enum {
+    ASTERI_BYTES = 1,  /* data, size; size is not 0 */
+    ASTERI_FILE,       /* owner: an object with fileno(), a regular file; offset, length */
+    ASTERI_HALF_CLOSE, /* nothing follows: shut down the sending side */
+    ASTERI_RESET,      /* nothing follows: reset, what was sent is not whole */
+} asteri_piece_kind;
+
+typedef struct {
+    asteri_piece_kind kind;
+    /* A new reference, the caller's, that keeps `data` alive. NULL: the bytes are the connection's own and stay only
+     * until the next call of any function of it or of its exchange; a driver that cannot send all of them copies the
+     * rest. */
+    PyObject *owner;
+    const char *data;
+    Py_ssize_t size;
+    int64_t offset;
+    int64_t length;
+} asteri_piece;
+
+typedef struct asteri_connection_v1 {
+    Py_ssize_t size; /* sizeof(struct asteri_connection_v1) of whoever filled it in: later members may be missing */
+
+    /* Sets the driver; NULL: nobody drives it any more. */
+    void (*drive)(PyObject *self, asteri_driver *driver);
+    /* `data` is the caller's and stays only during the call. size is not 0. */
+    int (*receive_data)(PyObject *self, const char *data, Py_ssize_t size, double now);
+    int (*receive_eof)(PyObject *self, double now);
+    int (*lost)(PyObject *self, double now);
+    /* 1: `event` is the next one; 0: there is none; -1. */
+    int (*next_event)(PyObject *self, asteri_event *event);
+    /* The number of pieces put into `pieces` (at most `room`, which is at least 4), or -1. Called again only when all
+     * of them have left. */
+    Py_ssize_t (*data_to_send)(PyObject *self, double now, asteri_piece *pieces, Py_ssize_t room);
+    /* 1 or 0; cannot fail. */
+    int (*wants_data)(PyObject *self);
+    /* ASTERI_NEVER for none; cannot fail. */
+    double (*deadline)(PyObject *self);
+    int (*expire)(PyObject *self, double now);
+    int (*drain)(PyObject *self, double until, double now);
+} asteri_connection_v1;
+
+/* The functions of a type's connections, NULL (no exception) when the type has none of this contract.
+ * Borrowed from the type. */
+static inline const asteri_connection_v1 *
+asteri_connection_of(PyTypeObject *type)
+{
+    PyObject *capsule = PyObject_GetAttrString((PyObject *)type, ASTERI_CONNECTION_ATTRIBUTE);
+    if (capsule == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    const asteri_connection_v1 *found =
+        (const asteri_connection_v1 *)PyCapsule_GetPointer(capsule, ASTERI_CONNECTION_CAPSULE);
+    Py_DECREF(capsule); /* the type holds it */
+    if (found == NULL) {
+        PyErr_Clear();
+    }
+    return found;
+}
+
+#endif

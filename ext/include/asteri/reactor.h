@@ -1,0 +1,43 @@
+/* What an executor in C may ask of a reactor: the contract "asteri.reactor.v1".
+ *
+ * A reactor is a Python object (see `asteri_core.reactor.Reactor` for its methods). The type of a native one has the
+ * attribute ASTERI_REACTOR_ATTRIBUTE, a capsule of the name ASTERI_REACTOR_CAPSULE around a `struct asteri_reactor_v1`.
+ */
+#ifndef ASTERI_REACTOR_H
+#define ASTERI_REACTOR_H
+
+#include "slice.h"
+
+#define ASTERI_REACTOR_CAPSULE "asteri.reactor.v1"
+#define ASTERI_REACTOR_ATTRIBUTE "__asteri_reactor__"
+
+typedef struct asteri_reactor_v1 {
+    Py_ssize_t size; /* sizeof(struct asteri_reactor_v1) of whoever filled it in: later members may be missing */
+
+    /* The reactor's lock, re-entrant. Locking releases the GIL while it waits. */
+    void (*lock)(PyObject *self);
+    void (*unlock)(PyObject *self);
+    /* As the Python method: send and pass on what exchanges have left. The caller holds the lock. 0, -1. */
+    int (*flush)(PyObject *self);
+    /* As `flush`, but what a peer has sent another request behind may wait for that one's answer, so that one call
+     * sends both (pipelining). `flush`, `poll` and a millisecond end the wait. */
+    int (*flush_later)(PyObject *self);
+} asteri_reactor_v1;
+
+static inline const asteri_reactor_v1 *
+asteri_reactor_of(PyTypeObject *type)
+{
+    PyObject *capsule = PyObject_GetAttrString((PyObject *)type, ASTERI_REACTOR_ATTRIBUTE);
+    if (capsule == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    const asteri_reactor_v1 *found = (const asteri_reactor_v1 *)PyCapsule_GetPointer(capsule, ASTERI_REACTOR_CAPSULE);
+    Py_DECREF(capsule); /* the type holds it */
+    if (found == NULL) {
+        PyErr_Clear();
+    }
+    return found;
+}
+
+#endif
