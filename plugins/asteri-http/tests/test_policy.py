@@ -1,25 +1,13 @@
-"""The shared policy by itself: authorities, targets, framing, fields, dates, settings."""
+"""The shared policy by itself: authorities, targets, framing, fields, dates, settings; both twins of what has two."""
 
 from __future__ import annotations
 
 import pytest
 from asteri_core.api import LocalProtocolError, RemoteProtocolError
 from asteri_http.date import DateCache
-from asteri_http.fields import (
-    TRAILERS_KEPT,
-    TRAILERS_REFUSED,
-    Role,
-    check_trailers,
-    keeps_field,
-    keeps_trailer,
-    options,
-    response_role,
-)
-from asteri_http.framing import check_transfer_encoding, read_content_length
-from asteri_http.host import check_authority
+from asteri_http.fields import TRAILERS_KEPT, TRAILERS_REFUSED, Role, check_trailers, options, response_role
 from asteri_http.settings import HttpSettings
 from asteri_http.status import PHRASES, WITHOUT_CONTENT, phrase
-from asteri_http.target import check_host, read_target
 
 
 @pytest.mark.parametrize(
@@ -35,19 +23,25 @@ from asteri_http.target import check_host, read_target
         (b"Keep-Alive", b"timeout=1", Role.HOP),
     ],
 )
-def test_a_response_field_has_a_role_and_keeps_it_when_asked_again(name, value, role):
-    assert [response_role(name, value), response_role(name, value)] == [role, role]
+def test_a_response_field_has_a_role_and_keeps_it_when_asked_again(policy, name, value, role):
+    assert [policy.response_role(name, value), policy.response_role(name, value)] == [role, role]
 
 
 @pytest.mark.parametrize("byte", [byte for byte in range(256) if byte not in b"\t" and (byte < 32 or byte == 127)])
-def test_a_control_byte_in_a_response_value_is_refused_each_time(byte):
+def test_a_control_byte_in_a_response_value_is_refused_each_time(policy, byte):
     for _ in range(2):
         with pytest.raises(LocalProtocolError):
-            response_role(b"x", b"a%cb" % byte)
+            policy.response_role(b"x", b"a%cb" % byte)
 
 
-@pytest.mark.parametrize("name", [b"", b" x", b"x ", b"x:", b"x\r\n", b"\xe9", b"x\x00", b"a b", b"(x)", "x", None, 5])
-def test_a_response_name_that_is_no_token_is_refused(name):
+@pytest.mark.parametrize("name", [b"", b" x", b"x ", b"x:", b"x\r\n", b"\xe9", b"x\x00", b"a b", b"(x)"])
+def test_a_response_name_that_is_no_token_is_refused(policy, name):
+    with pytest.raises(LocalProtocolError):
+        policy.response_role(name, b"y")
+
+
+@pytest.mark.parametrize("name", ["x", None, 5])
+def test_a_response_name_that_is_not_bytes_is_refused(name):
     with pytest.raises(LocalProtocolError):
         response_role(name, b"y")
 
@@ -68,8 +62,9 @@ def test_trailers_that_are_kept_may_be_sent():
 
 
 @pytest.mark.parametrize("name", sorted(TRAILERS_REFUSED))
-def test_fields_of_the_head_are_no_trailers(name):
-    assert not keeps_trailer(name)
+def test_fields_of_the_head_are_no_trailers(policy, name):
+    assert not policy.keeps_trailer(name)
+    assert policy.refuses_trailer(name.title())
     with pytest.raises(LocalProtocolError):
         check_trailers([(name.title(), b"x")])
 
@@ -78,23 +73,32 @@ def test_fields_of_the_head_are_no_trailers(name):
     ("name", "kept"),
     [(b"x-a", True), (b"x_a", False), (b"proxy", False), (b"proxy-authorization", True), (b"_", False)],
 )
-def test_names_that_pass_for_others_are_not_kept(name, kept):
-    assert keeps_field(name) is kept
+def test_names_that_pass_for_others_are_not_kept(policy, name, kept):
+    assert policy.keeps_field(name) is kept
 
 
 def test_options_are_read_in_lower_case_without_empty_members():
     assert options(b" Close ,, keep-ALIVE\t,") == [b"close", b"keep-alive"]
 
 
-@pytest.mark.parametrize(("value", "length"), [(b"0", 0), (b"007", 7), (b"9" * 19, 10**19 - 1)])
-def test_a_content_length_is_digits(value, length):
-    assert read_content_length(value) == length
+@pytest.mark.parametrize(
+    ("value", "length"), [(b"0", 0), (b"007", 7), (b"0" * 19, 0), (b"9223372036854775807", 2**63 - 1)]
+)
+def test_a_content_length_is_digits(policy, value, length):
+    assert policy.read_content_length(value) == length
+
+
+@pytest.mark.parametrize("value", [b"9223372036854775808", b"9" * 19])
+def test_a_content_length_that_a_reader_behind_us_could_not_hold_is_too_large(policy, value):
+    with pytest.raises(RemoteProtocolError) as caught:
+        policy.read_content_length(value)
+    assert caught.value.status == 413
 
 
 @pytest.mark.parametrize("value", [b"", b"+1", b"-1", b" 1", b"1 ", b"1_0", b"0x1", b"1,1", b"1" * 20, b"\xb9", b"1\n"])
-def test_anything_else_is_no_content_length(value):
+def test_anything_else_is_no_content_length(policy, value):
     with pytest.raises(RemoteProtocolError) as caught:
-        read_content_length(value)
+        policy.read_content_length(value)
     assert caught.value.status == 400
 
 
@@ -105,10 +109,10 @@ def test_anything_else_is_no_content_length(value):
         (b"chunked, gzip", "1.1", 400), (b"chunked;a", "1.1", 400), (b"chunked\n", "1.1", 400),
     ],
 )  # fmt: skip
-def test_only_chunked_alone_is_a_transfer_encoding(value, version, status):
-    check_transfer_encoding(b"Chunked", "1.1")
+def test_only_chunked_alone_is_a_transfer_encoding(policy, value, version, status):
+    policy.check_transfer_encoding(b"Chunked", "1.1")
     with pytest.raises(RemoteProtocolError) as caught:
-        check_transfer_encoding(value, version)
+        policy.check_transfer_encoding(value, version)
     assert caught.value.status == status
 
 
@@ -120,27 +124,34 @@ def test_only_chunked_alone_is_a_transfer_encoding(value, version, status):
         b"<a>", b"a|b", b"[::1%25eth0]",
     ],
 )  # fmt: skip
-def test_an_authority_is_a_host_and_perhaps_a_port(value):
+def test_an_authority_is_a_host_and_perhaps_a_port(policy, value):
     with pytest.raises(RemoteProtocolError) as caught:
-        check_authority(value)
+        policy.check_authority(value)
     assert caught.value.status == 400
 
 
-def test_the_target_and_the_host_field_agree_without_regard_to_case():
-    assert check_host(b"A:80", b"a:80") == b"A:80"
-    assert check_host(b"", b"a") == b"a"
-    assert check_host(b"a", None) == b"a"
-    assert check_host(b"", None) == b""
+def test_the_target_and_the_host_field_agree_without_regard_to_case(policy):
+    assert policy.check_host(b"A:80", b"a:80") == b"A:80"
+    assert policy.check_host(b"", b"a") == b"a"
+    assert policy.check_host(b"a", None) == b"a"
+    assert policy.check_host(b"", None) == b""
     for host in (b"a:81", b"b", b"a"):
         with pytest.raises(RemoteProtocolError):
-            check_host(b"a:80", host)
+            policy.check_host(b"a:80", host)
+
+
+@pytest.mark.parametrize("target", [b"123", b"a", b"a:", b"[::1]", b"[v1.a:1]"])
+def test_connect_names_a_host_and_a_port(policy, target):
+    assert policy.read_target("CONNECT", b"a:1") == (b"", b"", b"a:1")
+    with pytest.raises(RemoteProtocolError, match="CONNECT needs host:port"):
+        policy.read_target("CONNECT", target)
 
 
 @pytest.mark.parametrize("byte", [byte for byte in range(256) if not 0x20 < byte < 0x7F or byte == 0x23])
-def test_a_raw_byte_in_a_target_is_refused(byte):
+def test_a_raw_byte_in_a_target_is_refused(policy, byte):
     for target in (b"/a%cb", b"/?a%cb", b"/%%41%c", b"http://a/%c"):
         with pytest.raises(RemoteProtocolError):
-            read_target("GET", target % byte)
+            policy.read_target("GET", target % byte)
 
 
 def test_a_date_is_made_once_a_second():

@@ -359,7 +359,7 @@ class Exchange(ABC):
             raise self._refusal("inform")
         if not isinstance(status, int) or not 100 <= status <= 199 or status == 101:
             raise LocalProtocolError(f"expected an interim status from 100 to 199 but 101, found {status!r}")
-        self._inform(status, [field for field in headers if response_role(*field) is Role.PLAIN])
+        self._inform(status, [(name, value) for name, value in headers if response_role(name, value) is Role.PLAIN])
 
     def upgrade(self, connection: Connection, headers: Sequence[Header] = ()) -> None:
         raise LocalProtocolError(f"HTTP/{self.version} cannot be upgraded")

@@ -40,7 +40,8 @@ def read_target(method: str, target: bytes) -> Target:
     """The parts of a request target. Raises `RemoteProtocolError` (400) for a form the method does not have."""
     if method == "CONNECT":
         authority = check_authority(target)
-        if not authority.rpartition(b":")[2].isdigit():
+        _, colon, port = authority.rpartition(b":")
+        if not colon or not port.isdigit():
             raise RemoteProtocolError(f"CONNECT needs host:port, found {target[:256]!r}")
         return Target(b"", b"", authority)
     if _PLAIN.fullmatch(target) is None:
