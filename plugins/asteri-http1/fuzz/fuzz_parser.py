@@ -1,4 +1,4 @@
-"""Invariant: however a stream is cut, the connection answers the same, the application sees the same, nothing raises.
+"""Invariant: however a stream is cut, both twins answer the same, the application sees the same, nothing raises.
 
     python plugins/asteri-http1/fuzz/fuzz_parser.py --seconds 60 [--seed 1]
 
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 from asteri_core.api import ConnectionFactory, Disconnected, Failed, Finished, Peer, RemoteProtocolError, Started
 from asteri_http.settings import HttpSettings
-from asteri_http1.plugin import bind
+from asteri_http1.plugin import bind_native, bind_python
 
 PIECES = [
     b"GET / HTTP/1.1\r\n", b"POST /a?b HTTP/1.1\r\n", b"HEAD http://a/ HTTP/1.0\r\n", b"OPTIONS * HTTP/1.1\r\n",
@@ -108,19 +108,23 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
-    factories = [bind({HttpSettings: group}) for group in (HttpSettings(), SMALL)]  # type: ignore[arg-type]
+    twins: list[list[ConnectionFactory]] = [
+        [bind({HttpSettings: group}) for bind in (bind_python, bind_native)]  # type: ignore[dict-item]
+        for group in (HttpSettings(), SMALL)
+    ]
     end = time.monotonic() + options.seconds
     count = 0
     seed = options.seed
     while time.monotonic() < end:
         chance = random.Random(seed + count)
         stream = make_stream(chance)
-        factory = chance.choice(factories)
-        whole = play(factory, [stream])
-        for pieces in (cut(stream, chance), [stream[index : index + 1] for index in range(len(stream))]):
-            if play(factory, pieces) != whole:
-                print(f"seed {seed + count}: {stream!r}\ncut as {pieces!r}\ndiffers from the whole", file=sys.stderr)
-                return 1
+        python, native = chance.choice(twins)
+        whole = play(python, [stream])
+        for pieces in ([stream], cut(stream, chance), [stream[index : index + 1] for index in range(len(stream))]):
+            for name, factory in (("Python", python), ("C", native)):
+                if play(factory, pieces) != whole:
+                    print(f"seed {seed + count}: {stream!r}\ncut as {pieces!r}\ndiffers in {name}", file=sys.stderr)
+                    return 1
         count += 1
     print(f"{count} streams, seeds {seed} to {seed + count - 1}: no difference")
     return 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import h11
 import pytest
@@ -21,8 +23,16 @@ from asteri_core.api import (
 from asteri_http.settings import HttpSettings
 from asteri_http1 import plugin
 
-IMPLEMENTATIONS: dict[str, Callable[[dict[type, object]], ConnectionFactory]] = {"py": plugin.bind}
-"""Test id and ``bind`` of each twin. Every test that speaks to a connection runs over all of them."""
+sys.path.insert(0, str(Path(__file__).parents[1] / "fuzz"))
+from native_contract import bind_contract
+
+IMPLEMENTATIONS: dict[str, Callable[[dict[type, object]], ConnectionFactory]] = {
+    "py": plugin.bind_python,
+    "c": plugin.bind_native,
+    "c-contract": bind_contract,
+}
+"""Test id and ``bind`` of each twin, the native one by its Python methods and by its contract. Every test that speaks
+to a connection runs over all of them."""
 
 PEER = Peer(("192.0.2.1", 50000), ("192.0.2.2", 80))
 STATUS = re.compile(rb"HTTP/1\.1 (\d\d\d) [^\r\n]*\r\n")

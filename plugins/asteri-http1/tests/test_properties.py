@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from asteri_core.api import RemoteProtocolError
 from asteri_http.settings import HttpSettings
+from asteri_http1 import _native
 from asteri_http1.grammar import ROWS
 from asteri_http1.parser import _HEAD, HeadParser, Scanner
 from hypothesis import HealthCheck, example, given, settings
@@ -74,8 +75,9 @@ def test_every_single_byte_change_of_a_head_is_judged_alike_by_table_and_short_c
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
-def test_a_parser_raises_only_what_it_documents(data):
-    parser = HeadParser(HttpSettings())
+@pytest.mark.parametrize("make", [HeadParser, _native.HeadParser], ids=["py", "c"])
+def test_a_parser_raises_only_what_it_documents(make, data):
+    parser = make(HttpSettings())
     status = 0
     try:
         parser.feed(data or b"x")

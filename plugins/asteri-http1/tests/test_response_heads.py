@@ -165,3 +165,20 @@ def test_a_trailer_that_cannot_be_one_is_refused(exchange_of, name):
     exchange.send(b"hello")
     with pytest.raises(LocalProtocolError):
         exchange.finish([(name, b"1")])
+
+
+def test_regression_2_response_headers_asked_for_before_the_response_are_not_kept(exchange_of):
+    """Found by fuzzing: who had looked too early saw none ever after, in C."""
+    _, exchange = exchange_of()
+    assert list(exchange.response_headers) == []
+    exchange.respond(200, [(b"x", b"y")])
+    assert list(exchange.response_headers) == [(b"x", b"y")]
+
+
+def test_regression_3_a_field_of_three_parts_is_the_same_error_for_every_operation(exchange_of):
+    """Found by fuzzing: an interim response and an upgrade raised TypeError, in Python."""
+    lines = [b"Connection: upgrade", b"Upgrade: x"]
+    _, exchange = exchange_of(get(b"1.1", *lines))
+    for act in (exchange.respond, exchange.inform, lambda _, fields: exchange.upgrade(None, fields)):
+        with pytest.raises(ValueError, match="too many values to unpack"):
+            act(103 if act == exchange.inform else 200, [(b"x", b"y", b"z")])

@@ -157,7 +157,7 @@ class Http1Exchange(Exchange):
             raise LocalProtocolError("the client has not asked for an upgrade")
         if self._incoming is not _ALL:
             raise LocalProtocolError("cannot upgrade before the request's body has been received")
-        fields = [field for field in headers if response_role(*field) is Role.PLAIN]
+        fields = [(name, value) for name, value in headers if response_role(name, value) is Role.PLAIN]
         if not any(name.lower() == b"upgrade" for name, _ in fields):
             fields.append((b"upgrade", self._request.upgrade))
         self.status = 101

@@ -32,7 +32,7 @@ _FIELD = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 _SPEAKING = REQUEST_SINGLE | {b"connection", b"expect", b"te", b"upgrade"}
 """Fields that say something to the protocol."""
 
-_USUAL = (
+USUAL_NAMES = (
     b"accept accept-charset accept-encoding accept-language access-control-request-headers "
     b"access-control-request-method authorization cache-control connection content-encoding content-language "
     b"content-length content-type cookie date dnt expect forwarded host if-match if-modified-since if-none-match "
@@ -42,8 +42,9 @@ _USUAL = (
     b"tracestate trailer transfer-encoding upgrade upgrade-insecure-requests user-agent via x-forwarded-for "
     b"x-forwarded-host x-forwarded-port x-forwarded-proto x-real-ip x-request-id x-requested-with"
 ).split()
-_LOWER = {spelling: name for name in _USUAL for spelling in (name, name.title())}
-"""The usual names as clients spell them, so that equal names are one object."""
+"""Names that clients usually send. Each is one object, whatever request it comes in."""
+_LOWER = {spelling: name for name in USUAL_NAMES for spelling in (name, name.title())}
+"""The usual names as clients spell them."""
 
 
 class RequestHead(NamedTuple):

@@ -5,7 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from asteri_core.api import Config, Connection, ConnectionFactory, Peer, ProtocolSpec, Sniff, hookimpl
+from asteri_core.api import (
+    Config,
+    Connection,
+    ConnectionFactory,
+    Peer,
+    PluginError,
+    ProtocolSpec,
+    Sniff,
+    hookimpl,
+    native_twin,
+)
 from asteri_http.date import DateCache
 from asteri_http.settings import HttpSettings
 
@@ -13,6 +23,7 @@ from .connection import Http1Connection
 from .writer import Signature
 
 asteri_api = 1
+NATIVE = "asteri_http1._native"
 
 
 def sniff(data: bytes) -> Sniff:
@@ -21,6 +32,11 @@ def sniff(data: bytes) -> Sniff:
 
 
 def bind(config: Config) -> ConnectionFactory:
+    """Connections of the twin that is to serve."""
+    return bind_python(config) if native_twin(NATIVE) is None else bind_native(config)
+
+
+def bind_python(config: Config) -> ConnectionFactory:
     settings = config[HttpSettings]
     signature = Signature(DateCache(time.time) if settings.date_header else None, settings.server_header)
 
@@ -28,6 +44,15 @@ def bind(config: Config) -> ConnectionFactory:
         return Http1Connection(settings, signature, peer, now)
 
     return connect
+
+
+def bind_native(config: Config) -> ConnectionFactory:
+    """Raises `PluginError` where the C twin has not been built."""
+    try:
+        from ._native import Binding
+    except ImportError as error:
+        raise PluginError(f"{NATIVE} cannot be imported: {error}") from error
+    return Binding(config[HttpSettings], time.time)
 
 
 @hookimpl
@@ -46,5 +71,6 @@ def asteri_protocols() -> Sequence[ProtocolSpec]:
             sniff=sniff,
             bind=bind,
             alpn=("http/1.1",),
+            native=NATIVE,
         )
     ]
