@@ -6,6 +6,7 @@ answer is read by h11, which knows nothing of asteri.
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
@@ -15,11 +16,12 @@ from typing import Any
 
 import h11
 import pytest
-from asteri_core.api import ApplicationContext, Exchange, FileSlice, Peer, Started, Want
+from asteri_core.api import ApplicationContext, Connection, Exchange, FileSlice, Peer, Started, Want
 from asteri_http.settings import HttpSettings
+from asteri_http1 import _native as native_http1
 from asteri_http1.connection import Http1Connection
 from asteri_http1.writer import Signature
-from asteri_wsgi.handler import WSGIHandler
+from asteri_wsgi import _native, handler
 
 LOG = logging.getLogger("tests.asteri_wsgi")
 GET = b"GET /path?a=1 HTTP/1.1\r\nHost: example.com\r\n\r\n"
@@ -42,13 +44,37 @@ class Answer:
         return values[0] if len(values) == 1 else None
 
 
+def python_connection(peer: Peer) -> Connection:
+    return Http1Connection(HttpSettings(), Signature(None, ""), peer, 0.0)
+
+
+NATIVE_HTTP1 = native_http1.Binding(HttpSettings(date_header=False, server_header=""), lambda: 0.0)
+"""One for all tests: connections of one binding share what is made of the heads of requests."""
+
+
+def native_connection(peer: Peer) -> Connection:
+    return NATIVE_HTTP1(peer, 0.0)
+
+
+TWINS: dict[str, tuple[Any, Callable[[Peer], Connection]]] = {
+    "py": (handler.WSGIHandler, python_connection),
+    "c": (_native.WSGIHandler, native_connection),
+    "c-adapted": (_native.WSGIHandler, python_connection),
+}
+"""The handlers, and the connections whose exchanges they get: the native handler reaches a native exchange by its
+contract in C, and any other one through an adapter."""
+
+
 class Client:
     """Sends requests to an application and keeps what comes back."""
 
-    def __init__(self, application: Any, root_path: str = "", peer: Peer = PEER, threads: bool = False) -> None:
-        self.handler = WSGIHandler(application, root_path, ApplicationContext(threads, True, LOG))
-        self.connection = Http1Connection(HttpSettings(), Signature(None, ""), peer, 0.0)
-        self.exchange: Exchange | None = None
+    def __init__(
+        self, twin: str, application: Any, root_path: str = "", peer: Peer = PEER, threads: bool = False
+    ) -> None:
+        make, connect = TWINS[twin]
+        self.handler = make(application, root_path, ApplicationContext(threads, True, LOG))
+        self.connection = connect(peer)
+        self.exchange: Any = None
         self.later: list[bytes] = []
         """What the peer sends each time the application waits for it."""
         self.sent: list[bytes] = []
@@ -139,10 +165,16 @@ def _texts(headers: Any) -> list[tuple[str, str]]:
     return [(name.decode(), value.decode("latin-1")) for name, value in headers]
 
 
-@pytest.fixture
-def client() -> Callable[..., Client]:
+@pytest.fixture(params=TWINS)
+def client(request: pytest.FixtureRequest) -> Callable[..., Client]:
     """Makes a client of an application."""
-    return Client
+    return functools.partial(Client, request.param)
+
+
+@pytest.fixture
+def clients() -> dict[str, Callable[..., Client]]:
+    """The same for each twin."""
+    return {twin: functools.partial(Client, twin) for twin in TWINS}
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from asteri_core.testing import check_interface
 from asteri_http.settings import HttpSettings
 from asteri_wsgi.plugin import asteri_interfaces
@@ -30,7 +31,9 @@ def streams(environ: Any, start_response: Any) -> Any:
         yield b"block"
 
 
-def test_the_interface_keeps_its_contract() -> None:
+@pytest.mark.parametrize("forced", ["python", "native"], ids=["py", "c"])
+def test_the_interface_keeps_its_contract(monkeypatch: pytest.MonkeyPatch, forced: str) -> None:
+    monkeypatch.setenv("ASTERI_IMPL", forced)
     config: Any = {HttpSettings: HttpSettings()}
     (spec,) = asteri_interfaces()
     check_interface(spec, config, {"answer": answers, "raise": raises, "cut": breaks_off, "stream": streams})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from asteri_core.api import Peer
-from asteri_wsgi import environ as module
+from asteri_core.testing import MemoryExchange
+from asteri_wsgi.environ import CACHE_LIMIT
 from asteri_wsgi.file_wrapper import FileWrapper
 
 
@@ -78,9 +81,55 @@ def test_header_does_not_become(environ_of, line, key):
     assert key not in environ_of(get("/", line))
 
 
-@pytest.mark.parametrize("name", [b"proxy", b"x_real_ip", b"content_type"])
-def test_dropped_names_are_dropped_here_too(name):
-    assert module.key_of(name) == module.DROPPED
+@pytest.fixture
+def environ_of_headers(client):
+    """The environ of a request whose headers no protocol has looked at."""
+
+    def ask(headers):
+        seen = {}
+
+        def application(environ, start_response):
+            seen.update(environ)
+            start_response("204 No Content", [])
+            return []
+
+        exchange = MemoryExchange(headers=headers)
+        exchange.body = io.BytesIO()
+        client(application).handler(exchange, lambda exchange, want: None)
+        assert exchange.status == 204
+        return seen
+
+    return ask
+
+
+@pytest.mark.parametrize("name", [b"proxy", b"x_real_ip", b"content_type", b"content-length"])
+def test_dropped_names_are_dropped_here_too(environ_of_headers, name):
+    assert environ_of_headers([(name, b"1")]).keys() == environ_of_headers([]).keys()
+
+
+@pytest.mark.parametrize(
+    ("headers", "key", "value"),
+    [
+        ([(b"x-a", b"1"), (b"x-b", b"2"), (b"x-a", b"1")], "HTTP_X_A", "1,1"),
+        ([(b"x-a", b""), (b"x-a", b"")], "HTTP_X_A", ","),
+        ([(b"x-a", b"1"), (b"X-A", b"2")], "HTTP_X_A", "1,2"),
+        ([(b"cookie", b"a=1"), (b"cookie", b"b=2"), (b"cookie", b"c=3")], "HTTP_COOKIE", "a=1; b=2; c=3"),
+        ([(b"content-type", b"a"), (b"content-type", b"b")], "CONTENT_TYPE", "a,b"),
+        ([(b"", b"nameless")], "HTTP_", "nameless"),
+        ([(b"x-\xdf\xff", b"1")], "HTTP_X_SS\u0178", "1"),
+        ([(b"te", b"a"), (b"tea", b"b"), (b"via", b"c")], "HTTP_TEA", "b"),
+        ([(b"host", b"other.example")], "HTTP_HOST", "example.org"),
+        ([(b"x-long", b"v" * 10_000)], "HTTP_X_LONG", "v" * 10_000),
+    ],
+)
+def test_headers_become(environ_of_headers, headers, key, value):
+    assert environ_of_headers(headers)[key] == value
+
+
+def test_names_that_are_alike_at_both_ends_are_not_mixed_up(environ_of_headers):
+    names = [f"x-begins-{number:04}-ends-alike" for number in range(40)]
+    environ = environ_of_headers([(name.encode(), name.encode()) for name in names])
+    assert [environ["HTTP_" + name.upper().replace("-", "_")] for name in names] == names
 
 
 def test_content_type_and_length_are_absent_without_them(environ_of):
@@ -148,22 +197,100 @@ def test_requests_do_not_share_an_environ(client):
     seen = []
 
     def application(environ, start_response):
-        seen.append("marked" in environ)
-        environ["marked"] = True
+        seen.append(("marked" in environ, environ["wsgi.url_scheme"], environ["PATH_INFO"], environ["HTTP_HOST"]))
+        environ["marked"] = environ["PATH_INFO"] = environ["HTTP_HOST"] = "marked"
         environ["wsgi.url_scheme"] = "gopher"
+        del environ["REMOTE_ADDR"]
         start_response("200 OK", [])
         return [b"x"]
 
     one = client(application)
-    one.request()
-    one.request()
-    assert seen == [False, False]
+    for _ in range(5):
+        one.request()
+    assert seen == [(False, "http", "/path", "example.com")] * 5
 
 
-def test_invented_header_names_do_not_fill_the_memory():
-    for number in range(2 * module.CACHE_LIMIT):
-        assert module.key_of(b"x-invented-%d" % number) == f"HTTP_X_INVENTED_{number}"
-    assert len(module._keys) <= module.CACHE_LIMIT
+PEERS = [
+    Peer(("192.0.2.1", 1), ("198.51.100.7", 80)),
+    Peer(("192.0.2.2", 2), ("198.51.100.7", 80)),
+    Peer(("192.0.2.1", 3), ("198.51.100.8", 80)),
+    Peer(("192.0.2.1", 3), ("198.51.100.8", 81)),
+    Peer(("192.0.2.1", 3), ("198.51.100.8", 81), "https"),
+    Peer("", "/run/app.sock"),
+]
+
+
+def test_equal_requests_differ_by_their_peer_and_their_application(client):
+    seen = []
+    names = ["SCRIPT_NAME", "PATH_INFO", "REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME", "SERVER_PORT", "wsgi.url_scheme"]
+
+    def application(environ, start_response):
+        seen.append(tuple(environ[name] for name in names))
+        start_response("200 OK", [])
+        return [b"x"]
+
+    handlers = [client(application, root_path=root).handler for root in ("", "/path")]
+    expected = []
+    for _ in range(3):
+        for peer in PEERS:
+            for handler, paths in zip(handlers, [("", "/path"), ("/path", "")], strict=True):
+                one = client(application, peer=peer)
+                one.handler = handler
+                for _ in range(3):
+                    one.request()
+                    remote = (peer.address[0], str(peer.address[1])) if peer.address else ("", "")
+                    local = (peer.local[0], str(peer.local[1])) if peer.address else ("localhost", "80")
+                    expected.append((*paths, *remote, *local, peer.scheme))
+    assert seen == expected
+
+
+def test_invented_header_names_do_not_fill_the_memory(environ_of_headers):
+    headers = [(b"x-invented-%d" % number, b"1") for number in range(2 * CACHE_LIMIT)]
+    once, again = ({key: key for key in environ_of_headers(headers) if "INVENTED" in key} for _ in range(2))
+    assert list(once) == [f"HTTP_X_INVENTED_{number}" for number in range(2 * CACHE_LIMIT)]
+    kept = [key for key in once if again[key] is once[key]]
+    assert len(kept) < CACHE_LIMIT
+
+
+def test_the_usual_names_have_their_keys_also_when_invented_ones_have_come_first(environ_of_headers):
+    environ_of_headers([(b"x-invented-first-%d" % number, b"1") for number in range(2 * CACHE_LIMIT)])
+    environ = environ_of_headers(
+        [(b"user-agent", b"curl"), (b"content-type", b"text/plain"), (b"content-length", b"7")]
+    )
+    assert (environ["HTTP_USER_AGENT"], environ["CONTENT_TYPE"]) == ("curl", "text/plain")
+    assert "HTTP_CONTENT_LENGTH" not in environ
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/%", "/%"),
+        ("/%4", "/%4"),
+        ("/%41", "/A"),
+        ("/%4g", "/%4g"),
+        ("/%g1", "/%g1"),
+        ("/%%41", "/%A"),
+        ("/%2541", "/%41"),
+        ("/%aF%Fa", "/\xaf\xfa"),
+        ("/a%00b", "/a\0b"),
+        ("/" + "%41" * 1000, "/" + "A" * 1000),
+        ("*", ""),
+        ("*a", "*a"),
+        ("", ""),
+    ],
+)
+def test_path_info_is_decoded(client, target, path):
+    seen = []
+
+    def application(environ, start_response):
+        seen.append(environ["PATH_INFO"])
+        start_response("204 No Content", [])
+        return []
+
+    exchange = MemoryExchange(target=target.encode())
+    exchange.body = io.BytesIO()
+    client(application).handler(exchange, lambda exchange, want: None)
+    assert seen == [path]
 
 
 def test_every_value_of_a_header_is_a_native_string(environ_of):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import tempfile
 
 import pytest
 from asteri_core.api import Disconnected
+from asteri_core.testing import MemoryExchange
 
 
 class Response:
@@ -192,6 +195,81 @@ def test_close_is_called_after_the_response_has_been_handed_over(client):
     one = client(answering(Closing([b"content"])))
     one.request()
     assert b"content" in seen[0]
+
+
+def test_what_close_raises_takes_the_place_of_what_the_executor_raised(client):
+    first, second = Stop("first"), Stop("second")
+    response = Response(failing(first), on_close=second)
+    one = client(answering(response))
+    with pytest.raises(Stop) as caught:
+        one.request()
+    assert (caught.value, caught.value.__context__, response.closed) == (second, first, 1)
+
+
+def test_an_error_in_close_does_not_stop_what_the_executor_raised(client, errors):
+    stop = Stop()
+    response = Response(failing(stop), on_close=ValueError("in close"))
+    one = client(answering(response))
+    with pytest.raises(Stop) as caught:
+        one.request()
+    assert (caught.value, response.closed) == (stop, 1)
+    assert errors() == ["error in close() of the response: GET '/path?a=1' | ValueError: in close"]
+
+
+def test_close_that_cannot_be_looked_up_is_an_error_of_the_handler(client):
+    class Odd(list):
+        def __getattribute__(self, name):
+            if name == "close":
+                raise KeyError("no close")
+            return super().__getattribute__(name)
+
+    with pytest.raises(KeyError, match="no close"):
+        client(answering(Odd())).request()
+
+
+@pytest.mark.parametrize("close", [None, "missing"])
+def test_response_without_a_close_that_can_be_called(client, errors, close):
+    class Bare(list):
+        pass
+
+    response = Bare([b"x"])
+    if close is None:
+        response.close = None
+    assert client(answering(response)).request().body == b"x"
+    assert errors() == []
+
+
+@pytest.mark.parametrize("error", [None, ValueError("bad"), Stop()])
+def test_collected_body_in_a_file_is_closed_at_the_end(client, error):
+    seen = []
+
+    def application(environ, start_response):
+        seen.append(environ["wsgi.input"].closed)
+        if error is not None:
+            raise error
+        start_response("200 OK", [])
+        return [b"x"]
+
+    with tempfile.TemporaryFile() as body, io.BytesIO() as memory:
+        for collected in (body, memory):
+            exchange = MemoryExchange()
+            exchange.body = collected
+            handler = client(application).handler
+            if isinstance(error, Stop):
+                with pytest.raises(Stop):
+                    handler(exchange, lambda exchange, want: None)
+            else:
+                handler(exchange, lambda exchange, want: None)
+        assert (seen, body.closed, memory.closed) == ([False, False], True, False)
+
+
+def test_exchange_that_lacks_a_fact_is_answered_500(client, errors):
+    exchange = MemoryExchange()
+    exchange.body = io.BytesIO()
+    del exchange.raw_path
+    client(answering([b"x"])).handler(exchange, lambda exchange, want: None)
+    assert (exchange.status, exchange.complete) == (500, True)
+    assert "AttributeError" in errors()[0]
 
 
 # -- the client leaves -----------------------------------------------------------------------------------------------

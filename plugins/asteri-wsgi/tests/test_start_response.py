@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import inspect
 import sys
+import weakref
 
 import pytest
-from asteri_wsgi import head
+from asteri_core.api import Disconnected, LocalProtocolError
+from asteri_wsgi.head import CACHE_LIMIT
 
 PLAIN = [("Content-Type", "text/plain")]
 
@@ -232,13 +236,39 @@ def test_write_takes_bytes_only(client, errors, data):
     assert f"TypeError: the application gave a block of {type(data).__name__}" in errors()[0]
 
 
-def test_invented_names_and_statuses_do_not_fill_the_memory():
-    for number in range(2 * head.CACHE_LIMIT):
-        head.parse_headers([(f"X-Invented-{number}", "x")])
-        head.parse_status(f"200 Reason {number}")
-    assert len(head._names) <= head.CACHE_LIMIT
-    assert len(head._statuses) <= head.CACHE_LIMIT
-    assert head.parse_headers([("X-One-More", "x")]) == ([(b"x-one-more", b"x")], None)
+def test_invented_names_and_statuses_do_not_fill_the_memory(client):
+    statuses = [f"200 Reason {number}" for number in range(2 * CACHE_LIMIT)]
+    names = [f"X-Invented-{number}" for number in range(2 * CACHE_LIMIT)]
+    referred = [[sys.getrefcount(text) for text in texts] for texts in (statuses, names)]
+
+    def application(environ, start_response):
+        for status, name in zip(statuses, names, strict=True):
+            start_response(status, [(name, "x")], (ValueError, ValueError(), None))
+        return [b"x"]
+
+    answer = client(application).request()
+    assert (answer.status, answer.headers[0]) == (200, (names[-1].lower(), "x"))
+    assert answer.reason == statuses[-1][4:]
+    for texts, before in zip((statuses, names), referred, strict=True):
+        after = [sys.getrefcount(text) for text in texts]
+        assert sum(now > then for now, then in zip(after, before, strict=True)) <= CACHE_LIMIT
+
+
+@pytest.mark.parametrize("count", [1, 10, 11, 12, 13, 24, 25, 100])
+def test_any_number_of_headers_is_sent_in_order(client, count):
+    headers = [(f"X-{number}", f"value {number}") for number in range(count)]
+    answer = client(application_with(headers=headers)).request()
+    assert answer.headers[:count] == [(name.lower(), value) for name, value in headers]
+    assert answer["content-length"] == "7"
+
+
+def test_a_list_that_iterates_in_its_own_way_is_taken_as_it_iterates(client):
+    class Shown(list):
+        def __iter__(self):
+            return iter([("X-Shown", "1")])
+
+    answer = client(application_with(headers=Shown([("X-Hidden", "1")]))).request()
+    assert (answer["x-shown"], answer["x-hidden"]) == ("1", None)
 
 
 def test_str_subclasses_are_strings(client):
@@ -247,6 +277,118 @@ def test_str_subclasses_are_strings(client):
 
     answer = client(application_with(Safe("200 OK"), [(Safe("X-A"), Safe("b"))])).request()
     assert (answer.status, answer["x-a"]) == (200, "b")
+
+
+def test_arguments_may_be_named(client):
+    def application(environ, start_response):
+        environ["wsgi.early_hints"](headers=[("Link", "</a.css>")])
+        start_response("200 OK", headers=[("X-First", "1")])
+        write = start_response(
+            headers=[("X-Second", "2")], status="201 Made", exc_info=(ValueError, ValueError(), None)
+        )
+        write(data=b"written")
+        return []
+
+    answer = client(application).request()
+    assert (answer.status, answer["x-first"], answer["x-second"], answer.body) == (201, None, "2", b"written")
+    assert answer.interim == [(103, [("link", "</a.css>")])]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "named", "error"),
+    [
+        ("start", (), {}, "start() missing 2 required positional arguments: 'status' and 'headers'"),
+        ("start", ("200 OK",), {}, "start() missing 1 required positional argument: 'headers'"),
+        ("start", ("200 OK",), {"status": "200 OK"}, "start() got multiple values for argument 'status'"),
+        ("start", ("200 OK", [], None, None), {}, "start() takes from 3 to 4 positional arguments but 5 were given"),
+        ("start", ("200 OK", []), {"reason": ""}, "start() got an unexpected keyword argument 'reason'"),
+        ("write", (), {}, "write() missing 1 required positional argument: 'data'"),
+        ("write", (b"", b""), {}, "write() takes 2 positional arguments but 3 were given"),
+        ("early_hints", (), {}, "early_hints() missing 1 required positional argument: 'headers'"),
+        ("early_hints", ([], []), {}, "early_hints() takes 2 positional arguments but 3 were given"),
+    ],
+)
+def test_wrong_arguments_are_an_error_of_the_application(client, errors, name, arguments, named, error):
+    def application(environ, start_response):
+        write = start_response("200 OK", [])
+        {"start": start_response, "write": write, "early_hints": environ["wsgi.early_hints"]}[name](*arguments, **named)
+
+    assert client(application).request().status == 500
+    (text,) = errors()
+    assert f"TypeError: Response.{error}" in text
+
+
+def test_what_the_application_may_call_can_be_inspected(client):
+    seen = []
+
+    def application(environ, start_response):
+        calls = start_response, start_response("200 OK", []), environ["wsgi.early_hints"]
+        seen.extend((call.__name__, list(inspect.signature(call).parameters)) for call in calls)
+        assert all(call.__name__ in repr(call) for call in calls)
+        return []
+
+    client(application).request()
+    assert seen == [("start", ["status", "headers", "exc_info"]), ("write", ["data"]), ("early_hints", ["headers"])]
+
+
+@pytest.mark.parametrize("headers", [[], [("Content-Length", "1")]])
+def test_calls_after_the_response_are_refused(client, headers):
+    kept = []
+
+    def application(environ, start_response):
+        kept.extend([start_response, start_response("200 OK", headers), environ["wsgi.early_hints"]])
+        return [b"x"]
+
+    assert client(application).request().body == b"x"
+    start_response, write, early_hints = kept
+    with pytest.raises(LocalProtocolError, match="the content is longer than its content-length, 1 bytes"):
+        write(b"late")
+    with pytest.raises(AssertionError, match="start_response was called a second time"):
+        start_response("200 OK", [])
+    with pytest.raises(AssertionError, match="early hints were given after the response had begun"):
+        early_hints([])
+
+
+def test_write_after_a_stream_of_unknown_length_is_refused(client):
+    kept = []
+
+    def application(environ, start_response):
+        kept.append(start_response("200 OK", []))
+        return iter([b"x", b"y"])
+
+    assert client(application).request().body == b"xy"
+    with pytest.raises((LocalProtocolError, Disconnected), match="the content is longer than its content-length, None"):
+        kept[0](b"late")
+
+
+def test_a_response_in_a_cycle_is_collected(client):
+    class Application:
+        def __call__(self, environ, start_response):
+            self.kept = environ, start_response, start_response("200 OK", [("X-A", "1")])
+            environ["application"] = self
+            return [b"x"]
+
+    application = Application()
+    one = client(application)
+    assert one.request().body == b"x"
+    collected = weakref.ref(application)
+    del application, one
+    gc.collect()
+    assert collected() is None
+
+
+def test_a_header_that_calls_start_response_is_only_its_own_problem(client):
+    def application(environ, start_response):
+        class Calling(str):
+            def encode(self, *arguments):
+                start_response("201 Inner", [(f"X-{number}", "inner") for number in range(30)])
+                return super().encode(*arguments)
+
+        start_response("200 Outer", [("X-A", "1"), ("X-B", Calling("outer")), ("X-C", "3")])
+        return [b"x"]
+
+    answer = client(application).request()
+    assert (answer.status, answer["x-b"], answer["x-29"], answer.body) == (200, "outer", None, b"x")
 
 
 def test_early_hints_come_before_the_response(client):

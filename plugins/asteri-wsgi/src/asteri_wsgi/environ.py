@@ -51,7 +51,7 @@ class Environs:
             "SCRIPT_NAME": native(root_path),
             "SERVER_SOFTWARE": "asteri",
         }
-        self._root = root_path.encode()
+        self.root = root_path.encode()
         self._templates: dict[tuple[str, Address], dict[str, Any]] = {}
 
     def make(self, exchange: Exchange, wait: Wait) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Environs:
             # An absolute target overrides Host (RFC 9112 section 3.2.2); HTTP/2 may have no Host at all.
             environ["HTTP_HOST"] = exchange.authority.decode("latin-1")
 
-        _add_body(environ, exchange, wait)
+        add_body(environ, exchange, wait)
         return environ
 
     def _path(self, raw: bytes) -> str:
@@ -93,15 +93,19 @@ class Environs:
         if raw == b"*":
             return ""  # OPTIONS *: the server as a whole; PATH_INFO starts with a slash or is empty
         path = unquote_to_bytes(raw) if b"%" in raw else raw
-        root = self._root
+        root = self.root
         if root and path.startswith(root) and path[len(root) : len(root) + 1] in (b"", b"/"):
             path = path[len(root) :]
         return path.decode("latin-1")
 
-    def _learn(self, scheme: str, local: Address) -> dict[str, Any]:
+    def template(self, scheme: str, local: Address) -> dict[str, Any]:
+        """What the environs of all requests to one address begin with."""
         # PEP 3333 wants a SERVER_NAME in any case; a unix socket's path is not the name of a host.
         host, port = local if isinstance(local, tuple) else ("localhost", _DEFAULT_PORTS.get(scheme, "80"))
-        template = self._fixed | {"wsgi.url_scheme": scheme, "SERVER_NAME": host, "SERVER_PORT": str(port)}
+        return self._fixed | {"wsgi.url_scheme": scheme, "SERVER_NAME": host, "SERVER_PORT": str(port)}
+
+    def _learn(self, scheme: str, local: Address) -> dict[str, Any]:
+        template = self.template(scheme, local)
         if len(self._templates) < CACHE_LIMIT:
             self._templates[scheme, local] = template
         return template
@@ -120,7 +124,8 @@ def key_of(name: bytes) -> str:
     return key
 
 
-def _add_body(environ: dict[str, Any], exchange: Exchange, wait: Wait) -> None:
+def add_body(environ: dict[str, Any], exchange: Exchange, wait: Wait) -> None:
+    """Add what is said of the request's body, and the file to read it from."""
     body: Any = exchange.body
     length = exchange.content_length
     if body is None:

@@ -50,33 +50,37 @@ class WSGIHandler:
             blocks = self._application(environ, response.start)
             response.deliver(blocks)
         except APPLICATION_ERRORS as error:
-            self._failed(error, exchange)
+            answer_error(error, exchange, self._log)
         finally:
             close = getattr(blocks, "close", None)
             if close is not None:
-                self._close(close, exchange)
+                close_response(close, exchange, self._log)
             body: Any = exchange.body
             if body is not None and type(body) is not BytesIO:
                 # A temporary file: its space is given back now, and not whenever the last reference to it goes.
                 body.close()
 
-    def _failed(self, error: BaseException, exchange: Exchange) -> None:
-        if isinstance(error, Disconnected):
-            self._log.debug("the client left: %s", describe(exchange))
-            exchange.abort()
-        elif isinstance(error, RemoteProtocolError):
-            # The request's body broke a rule or a limit while the application was reading it.
-            self._log.info("bad request body: %s: %s", describe(exchange), error)
-            answer_failure(exchange, error.status)
-        else:
-            self._log.error("error in the application: %s", describe(exchange), exc_info=error)
-            answer_failure(exchange)
 
-    def _close(self, close: Any, exchange: Exchange) -> None:
-        try:
-            close()
-        except APPLICATION_ERRORS as error:
-            self._log.error("error in close() of the response: %s", describe(exchange), exc_info=error)
+def answer_error(error: BaseException, exchange: Exchange, log: logging.Logger) -> None:
+    """Log one of `APPLICATION_ERRORS`, and answer the exchange or abort it."""
+    if isinstance(error, Disconnected):
+        log.debug("the client left: %s", describe(exchange))
+        exchange.abort()
+    elif isinstance(error, RemoteProtocolError):
+        # The request's body broke a rule or a limit while the application was reading it.
+        log.info("bad request body: %s: %s", describe(exchange), error)
+        answer_failure(exchange, error.status)
+    else:
+        log.error("error in the application: %s", describe(exchange), exc_info=error)
+        answer_failure(exchange)
+
+
+def close_response(close: Any, exchange: Exchange, log: logging.Logger) -> None:
+    """Call ``close`` of what the application has returned."""
+    try:
+        close()
+    except APPLICATION_ERRORS as error:
+        log.error("error in close() of the response: %s", describe(exchange), exc_info=error)
 
 
 def describe(exchange: Exchange) -> str:

@@ -28,6 +28,9 @@ HOP_BY_HOP = frozenset(
 CACHE_LIMIT = 512
 """Entries a cache keeps. An application that invents names or reasons is served without one, not with a leak."""
 
+LENGTH_DIGITS = 18
+"""Digits of a Content-Length: more than any content has, and no number that an integer of 64 bits does not hold."""
+
 _STATUS = re.compile(r"([1-5][0-9][0-9])(?: (.*))?", re.DOTALL)
 
 _statuses: dict[str, tuple[int, bytes]] = {}
@@ -65,29 +68,31 @@ def parse_headers(headers: Any) -> tuple[list[Header], int | None]:
     fields: list[Header] = []
     length: int | None = None
     for field in headers:
-        # Whatever is wrong, and a new name, takes the slow road, which says what it was.
+        key = None
         if type(field) is tuple and len(field) == 2:
             name, value = field
             try:
                 key = _names[name]
                 encoded = value.encode("latin-1")
             except (KeyError, TypeError, ValueError, AttributeError):
-                name, key, value, encoded = _examine(field)
-        else:
-            name, key, value, encoded = _examine(field)
+                key = None
+        if key is None:
+            # Whatever is wrong, and a new name, takes the slow road, which says what it was. Outside of the except
+            # clause, so that the log does not show how it was found out.
+            name, key, value, encoded = examine(field)
         # Printable means no control character; the match is for the rest, such as tabs and no-break spaces.
         if not value.isprintable() and not VALUE.fullmatch(encoded):
             raise ValueError(f"header {name!r} has a control character in its value {value!r}")
         if key == b"content-length":
-            if length is not None or not (value.isascii() and value.isdigit()):
+            if length is not None or not (value.isascii() and value.isdigit() and len(value) <= LENGTH_DIGITS):
                 raise ValueError(f"content-length must be one number, not {value!r}")
             length = int(value)
         fields.append((key, encoded))
     return fields, length
 
 
-def _examine(field: Any) -> tuple[str, bytes, str, bytes]:
-    """One field, with every check but that for control characters."""
+def examine(field: Any) -> tuple[str, bytes, str, bytes]:
+    """Name, lower-case name, value and encoded value of a field, with every check but that for control characters."""
     if not isinstance(field, tuple) or len(field) != 2:
         raise TypeError(f"a header must be a (name, value) tuple, not {field!r}")
     name, value = field

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from asteri_core.api import ApplicationContext, Colour, Config, InterfaceSpec, hookimpl
+from asteri_core.api import ApplicationContext, Colour, Config, InterfaceSpec, hookimpl, native_twin
 from asteri_http.settings import HttpSettings
 
 from .handler import WSGIHandler
@@ -13,10 +13,14 @@ from .recognise import is_wsgi
 
 asteri_api = 1
 
+NATIVE = "asteri_wsgi._native"
 
-def bind(application: Any, config: Config, context: ApplicationContext) -> WSGIHandler:
-    """The handler of an application, with the settings it needs."""
-    return WSGIHandler(application, config[HttpSettings].root_path, context)
+
+def bind(application: Any, config: Config, context: ApplicationContext) -> Any:
+    """The `BlockingHandler` of an application, with the settings it needs: the C twin where it has been built."""
+    twin: Any = native_twin(NATIVE)
+    make = WSGIHandler if twin is None else twin.WSGIHandler
+    return make(application, config[HttpSettings].root_path, context)
 
 
 @hookimpl
@@ -35,5 +39,6 @@ def asteri_interfaces() -> Sequence[InterfaceSpec]:
             bind=bind,
             # The last to be asked: to the eye a WSGI application is any callable of two arguments.
             order=1000,
+            native=NATIVE,
         )
     ]

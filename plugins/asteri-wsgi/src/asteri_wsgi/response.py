@@ -65,7 +65,7 @@ class Response:
         if exc_info:
             try:
                 if self.head_sent:
-                    raise exc_info[1].with_traceback(exc_info[2])
+                    raise_again(exc_info)
             finally:
                 exc_info = None  # the traceback refers to this frame
         elif self._status:
@@ -197,6 +197,14 @@ class Response:
                 self._send_head()
             self.over = True
             self._exchange.finish()
+
+
+def raise_again(exc_info: Any) -> None:
+    """Raise the error of an ``exc_info`` triple, as PEP 3333 asks when it comes too late for another head."""
+    try:
+        raise exc_info[1].with_traceback(exc_info[2])
+    finally:
+        exc_info = None  # as above
 
 
 def check_block(block: Any) -> None:

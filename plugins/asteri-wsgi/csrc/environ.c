@@ -1,0 +1,333 @@
+/* The environ of a request.
+ *
+ * An environ is made in three steps: a copy of the template of its address; what the head says; what differs between
+ * equal requests (the peer, the body). Equal requests share a head, and what the first two steps have made is kept with
+ * it from the second time on: a head that never comes again is not worth a second dict. */
+#include "environ.h"
+
+#include "keys.h"
+
+/* -- what the head says -------------------------------------------------------------------------------------------- */
+
+static inline PyObject *
+latin(asteri_slice slice)
+{
+    return PyUnicode_DecodeLatin1(slice.data, slice.size, NULL);
+}
+
+/* Stolen: value, which may be NULL with an exception. */
+static inline int
+put(PyObject *environ, PyObject *key, PyObject *value)
+{
+    int failed = value == NULL ? -1 : PyDict_SetItem(environ, key, value);
+    Py_XDECREF(value);
+    return failed;
+}
+
+static inline int
+hex_digit(char character)
+{
+    if (character >= '0' && character <= '9') {
+        return character - '0';
+    }
+    char lower = (char)(character | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* Takes the percent-encoding off, as `urllib.parse.unquote_to_bytes`: what is none stays. The number of bytes. */
+static Py_ssize_t
+decode_percent(asteri_slice raw, char *decoded)
+{
+    Py_ssize_t size = 0;
+    for (Py_ssize_t index = 0; index < raw.size; index++) {
+        int high, low;
+        if (raw.data[index] == '%' && index + 2 < raw.size && (high = hex_digit(raw.data[index + 1])) >= 0 &&
+            (low = hex_digit(raw.data[index + 2])) >= 0) {
+            decoded[size++] = (char)(high << 4 | low);
+            index += 2;
+        } else {
+            decoded[size++] = raw.data[index];
+        }
+    }
+    return size;
+}
+
+static PyObject *
+path_without_root(asteri_slice path, PyObject *root)
+{
+    Py_ssize_t size = PyBytes_GET_SIZE(root);
+    if (size > 0 && path.size >= size && memcmp(path.data, PyBytes_AS_STRING(root), (size_t)size) == 0 &&
+        (path.size == size || path.data[size] == '/')) {
+        path.data += size;
+        path.size -= size;
+    }
+    return latin(path);
+}
+
+/* PATH_INFO: decoded, as a native string, without the root path where the proxy has left it in front. */
+static PyObject *
+path_info(asteri_slice raw, PyObject *root)
+{
+    if (raw.size == 1 && raw.data[0] == '*') {
+        return latin((asteri_slice){NULL, 0}); /* OPTIONS *: the server as a whole */
+    }
+    if (raw.size == 0 || memchr(raw.data, '%', (size_t)raw.size) == NULL) {
+        return path_without_root(raw, root);
+    }
+    char few[512] = "";
+    char *decoded = raw.size <= (Py_ssize_t)sizeof few ? few : PyMem_Malloc((size_t)raw.size);
+    if (decoded == NULL) {
+        return PyErr_NoMemory();
+    }
+    Py_ssize_t size = decode_percent(raw, decoded);
+    PyObject *path = path_without_root((asteri_slice){decoded, size}, root);
+    if (decoded != few) {
+        PyMem_Free(decoded);
+    }
+    return path;
+}
+
+static PyObject *
+server_protocol(wsgi_state *state, int version)
+{
+    switch (version) {
+    case 11:
+        return state->text.http_11;
+    case 10:
+        return state->text.http_10;
+    case 20:
+        return state->text.http_2;
+    case 30:
+        return state->text.http_3;
+    default:
+        return NULL;
+    }
+}
+
+static int
+put_request_line(wsgi_state *state, wsgi_environs *environs, asteri_reached reached, PyObject *environ)
+{
+    const asteri_request *request = reached.functions->request(reached.self);
+    asteri_slice target = request->target, path = request->raw_path;
+    PyObject *protocol = server_protocol(state, request->version);
+    PyObject *method = reached.functions->fact(reached.self, ASTERI_METHOD);
+    if (method == NULL || PyDict_SetItem(environ, state->text.request_method, method) < 0) {
+        return -1;
+    }
+    if (protocol == NULL) {
+        PyObject *version = reached.functions->fact(reached.self, ASTERI_VERSION);
+        if (version != NULL) {
+            PyErr_SetObject(PyExc_KeyError, version);
+        }
+        return -1;
+    }
+    PyObject *uri = latin(target);
+    if (uri == NULL) {
+        return -1;
+    }
+    int failed = PyDict_SetItem(environ, state->text.request_uri, uri) < 0 ||
+                 PyDict_SetItem(environ, state->text.raw_uri, uri) < 0 ||
+                 put(environ, state->text.path_info, path_info(path, environs->root)) < 0 ||
+                 put(environ, state->text.query_string, latin(request->query)) < 0 ||
+                 PyDict_SetItem(environ, state->text.server_protocol, protocol) < 0;
+    Py_DECREF(uri);
+    return failed ? -1 : 0;
+}
+
+/* A field that is there already: RFC 9110 section 5.3; RFC 6265 section 5.4 for cookies, which HTTP/2 may split. */
+static int
+join_field(wsgi_state *state, PyObject *environ, PyObject *key, PyObject *value)
+{
+    int is_cookie = PyUnicode_Compare(key, state->text.http_cookie) == 0;
+    PyObject *separator = is_cookie ? state->text.semicolon : state->text.comma;
+    PyObject *before = wsgi_dict_get(environ, key);
+    PyObject *joined = before == NULL ? NULL : PyUnicode_Concat(before, separator);
+    Py_XDECREF(before);
+    if (joined == NULL) {
+        return -1;
+    }
+    PyUnicode_Append(&joined, value);
+    return put(environ, key, joined);
+}
+
+static int
+put_field(wsgi_state *state, PyObject *environ, const asteri_field *field)
+{
+    PyObject *key;
+    if (wsgi_key_of(state, field->name, &key) < 0) {
+        return -1;
+    }
+    if (key == NULL) {
+        return 0;
+    }
+    PyObject *value = latin(field->value);
+    int added = value == NULL ? -1 : wsgi_dict_add(environ, key, value);
+    if (added == 0) {
+        added = join_field(state, environ, key, value);
+    }
+    Py_XDECREF(value);
+    Py_DECREF(key);
+    return added < 0 ? -1 : 0;
+}
+
+static int
+put_head(wsgi_state *state, wsgi_environs *environs, asteri_reached reached, PyObject *environ)
+{
+    const asteri_request *request = reached.functions->request(reached.self);
+    if (put_request_line(state, environs, reached, environ) < 0) {
+        return -1;
+    }
+    for (Py_ssize_t index = 0; index < request->count; index++) {
+        if (put_field(state, environ, &request->fields[index]) < 0) {
+            return -1;
+        }
+    }
+    /* An absolute target overrides Host (RFC 9112 section 3.2.2); HTTP/2 may have no Host at all. */
+    if (request->authority.size > 0 && put(environ, state->text.http_host, latin(request->authority)) < 0) {
+        return -1;
+    }
+    if (request->content_length >= 0) {
+        PyObject *length = PyUnicode_FromFormat("%lld", (long long)request->content_length);
+        return put(environ, state->text.content_length, length);
+    }
+    return 0;
+}
+
+/* -- what differs between equal requests --------------------------------------------------------------------------- */
+
+/* A new reference: the number as a native string. */
+static PyObject *
+port_text(PyObject *port)
+{
+    long number = PyLong_CheckExact(port) ? PyLong_AsLong(port) : -1;
+    if (number < 0 || number > 65535) {
+        PyErr_Clear();
+        return PyObject_Str(port);
+    }
+    char digits[5];
+    int first = 5;
+    do {
+        digits[--first] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return PyUnicode_DecodeLatin1(digits + first, 5 - first, NULL);
+}
+
+static int
+put_peer(wsgi_state *state, PyObject *environ, PyObject *peer)
+{
+    PyObject *address = PyTuple_GET_ITEM(peer, 0);
+    if (PyTuple_CheckExact(address) && PyTuple_GET_SIZE(address) >= 2) {
+        if (PyDict_SetItem(environ, state->text.remote_addr, PyTuple_GET_ITEM(address, 0)) < 0) {
+            return -1;
+        }
+        return put(environ, state->text.remote_port, port_text(PyTuple_GET_ITEM(address, 1)));
+    }
+    /* A unix peer has no address; the keys stay, since applications index them. */
+    if (PyDict_SetItem(environ, state->text.remote_addr, state->text.empty) < 0) {
+        return -1;
+    }
+    return PyDict_SetItem(environ, state->text.remote_port, state->text.empty);
+}
+
+static int
+put_body(wsgi_state *state, asteri_reached reached, PyObject *exchange, PyObject *wait, PyObject *environ)
+{
+    const asteri_request *request = reached.functions->request(reached.self);
+    PyObject *body = reached.functions->fact(reached.self, ASTERI_BODY);
+    if (body == NULL) {
+        return -1;
+    }
+    if (body != Py_None && (request->content_length >= 0 || !request->has_body)) {
+        return PyDict_SetItem(environ, state->text.wsgi_input, body);
+    }
+    PyObject *arguments[] = {environ, exchange, wait};
+    PyObject *done = PyObject_Vectorcall(state->python.add_body, arguments, 3, NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* -- making one ---------------------------------------------------------------------------------------------------- */
+
+#ifdef Py_GIL_DISABLED
+/* Two threads could be at the memo of one head. */
+static asteri_memo *
+memo_of(const asteri_request *Py_UNUSED(request))
+{
+    return NULL;
+}
+#else
+static asteri_memo *
+memo_of(const asteri_request *request)
+{
+    return request->memo;
+}
+#endif
+
+/* Keeps a copy of an environ with its head, the second time the head is seen. The template goes with it: so nothing
+ * else can come to the address that is its key. 0, -1. */
+static int
+memo_keep(asteri_memo *memo, wsgi_template *template, PyObject *environ)
+{
+    PyObject *thing = NULL;
+    if (memo->key == template) {
+        PyObject *copy = PyDict_Copy(environ);
+        thing = copy == NULL ? NULL : PyTuple_Pack(2, (PyObject *)template, copy);
+        Py_XDECREF(copy);
+        if (thing == NULL) {
+            return -1;
+        }
+    }
+    PyObject *before = memo->thing;
+    memo->key = template;
+    memo->thing = thing;
+    Py_XDECREF(before);
+    return 0;
+}
+
+static PyObject *
+environ_of_head(wsgi_state *state, wsgi_environs *environs, asteri_reached reached, wsgi_template *template)
+{
+    asteri_memo *memo = memo_of(reached.functions->request(reached.self));
+    if (memo != NULL && memo->key == template && memo->thing != NULL) {
+        PyObject *thing = Py_NewRef(memo->thing); /* copying may run the collector, and that anything */
+        PyObject *copy = PyDict_Copy(PyTuple_GET_ITEM(thing, 1));
+        Py_DECREF(thing);
+        return copy;
+    }
+    PyObject *environ = PyDict_Copy(template->environ);
+    if (environ == NULL) {
+        return NULL;
+    }
+    if (put_head(state, environs, reached, environ) < 0 || (memo != NULL && memo_keep(memo, template, environ) < 0)) {
+        Py_DECREF(environ);
+        return NULL;
+    }
+    return environ;
+}
+
+PyObject *
+wsgi_environ_make(wsgi_state *state, wsgi_environs *environs, asteri_reached reached, PyObject *exchange,
+                  PyObject *wait)
+{
+    PyObject *peer = reached.functions->fact(reached.self, ASTERI_PEER);
+    PyObject *scheme = reached.functions->fact(reached.self, ASTERI_SCHEME);
+    if (peer == NULL || scheme == NULL) {
+        return NULL;
+    }
+    if (!PyTuple_Check(peer) || PyTuple_GET_SIZE(peer) < 2) {
+        PyErr_Format(PyExc_TypeError, "peer of an exchange must be a Peer, not %.100s", Py_TYPE(peer)->tp_name);
+        return NULL;
+    }
+    wsgi_template *template = wsgi_template_of(state, environs, scheme, PyTuple_GET_ITEM(peer, 1));
+    if (template == NULL) {
+        return NULL;
+    }
+    PyObject *environ = environ_of_head(state, environs, reached, template);
+    Py_DECREF(template);
+    if (environ != NULL && (put_peer(state, environ, peer) < 0 ||
+                            put_body(state, reached, exchange, wait, environ) < 0)) {
+        Py_CLEAR(environ);
+    }
+    return environ;
+}
