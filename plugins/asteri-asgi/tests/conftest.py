@@ -1,8 +1,9 @@
-"""An exchange in memory, and a driver that runs the real handler upon it in an event loop."""
+"""An exchange in memory, and a driver that runs the real handler, of either twin, upon it in an event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ from asteri_core.api import (
 )
 from asteri_http.exchange import Exchange, Phase
 from asteri_http.settings import HttpSettings
+
+IMPLEMENTATIONS = {"py": "python", "c": "native"}
 
 
 class MemoryExchange(Exchange):
@@ -68,7 +71,8 @@ class MemoryExchange(Exchange):
         self.pieces.append(bytes(data))
         self.sent_trailers += trailers
         if end:
-            asyncio.get_running_loop().call_soon(self.close)
+            with contextlib.suppress(RuntimeError):  # a test that steps by hand has no loop
+                asyncio.get_running_loop().call_soon(self.close)
         return not self.full
 
     def _inform(self, status: int, fields: Sequence[Header]) -> None:
@@ -97,13 +101,16 @@ async def wait(exchange: Any, want: Want) -> None:
 class Bench:
     """Binds applications as the kernel does and runs them."""
 
-    def __init__(self, log: logging.Logger) -> None:
+    def __init__(self, log: logging.Logger, implementation: str) -> None:
         self.log = log
+        self._implementation = implementation
 
     def handler(self, app: Any, *, asgi2: bool = False, root_path: str = "", **settings: Any) -> Any:
         config = {HttpSettings: HttpSettings(root_path=root_path), AsgiSettings: AsgiSettings(**settings)}
         context = ApplicationContext(multithread=False, multiprocess=False, log=self.log)
-        return (bind_asgi2 if asgi2 else bind_asgi3)(app, config, context)  # type: ignore[arg-type]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ASTERI_IMPL", self._implementation)
+            return (bind_asgi2 if asgi2 else bind_asgi3)(app, config, context)  # type: ignore[arg-type]
 
     def run(self, app: Any, exchange: Any = None, **settings: Any) -> Any:
         """One request, without lifespan. The exchange afterwards."""
@@ -115,11 +122,28 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def log() -> Iterator[logging.Logger]:
     log = logging.getLogger("asteri.test")
     log.setLevel(logging.DEBUG)
-    yield Bench(log)
+    yield log
     log.setLevel(logging.NOTSET)
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+def implementation(request: pytest.FixtureRequest) -> str:
+    """The twin that serves, as ``ASTERI_IMPL`` names it."""
+    return IMPLEMENTATIONS[request.param]
+
+
+@pytest.fixture
+def bench(log: logging.Logger, implementation: str) -> Bench:
+    return Bench(log, implementation)
+
+
+@pytest.fixture
+def benches(log: logging.Logger) -> dict[str, Bench]:
+    """One for each twin, for tests that compare them."""
+    return {name: Bench(log, implementation) for name, implementation in IMPLEMENTATIONS.items()}
 
 
 @pytest.fixture

@@ -57,8 +57,17 @@ def two_calls(app: Any) -> Callable[[Any], Any]:
 
 
 @pytest.mark.parametrize(("name", "style"), [("asgi", lambda app: app), ("asgi2", two_calls)])
-def test_the_interface_keeps_its_contract(name: str, style: Any) -> None:
+def test_the_interface_keeps_its_contract(
+    name: str, style: Any, implementation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASTERI_IMPL", implementation)
     config: Any = {HttpSettings: HttpSettings(), AsgiSettings: AsgiSettings()}
     (spec,) = [one for one in asteri_interfaces() if one.name == name]
     applications = {"answer": answers, "raise": raises, "cut": breaks_off, "stream": streams}
     check_interface(spec, config, {key: style(app) for key, app in applications.items()})
+
+
+def test_the_twin_that_is_asked_for_serves(bench: Any, implementation: str) -> None:
+    module = {"python": "asteri_asgi.handler", "native": "asteri_asgi._native"}[implementation]
+    assert type(bench.handler(answers)).__module__ == module
+    assert type(bench.handler(two_calls(answers), asgi2=True)).__module__ == module

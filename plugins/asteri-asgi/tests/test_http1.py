@@ -1,12 +1,13 @@
-"""The handler upon real HTTP/1.1: bytes in, bytes out, without a socket."""
+"""The handler upon real HTTP/1.1: bytes in, bytes out, without a socket. Both twins of either."""
 
 import asyncio
+from copy import copy
 
 import pytest
 from asteri_asgi.settings import AsgiSettings
 from asteri_core.api import FileSlice, Finished, Peer, Started
 from asteri_http.settings import HttpSettings
-from asteri_http1.plugin import asteri_protocols
+from asteri_http1.plugin import bind_native, bind_python
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
 GET = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
@@ -17,13 +18,19 @@ def body(content=b"", more=False):
     return {"type": "http.response.body", "body": content, "more_body": more}
 
 
+@pytest.fixture(params=[bind_python, bind_native], ids=["http1-py", "http1-c"])
+def connect(request):
+    """Makes connections, as a worker does."""
+    settings = {HttpSettings: HttpSettings(date_header=False, server_header=""), AsgiSettings: AsgiSettings()}
+    make = request.param(settings)
+    return lambda *peer: make(Peer(*(peer or (("192.0.2.1", 51234), ("192.0.2.9", 8000)))), 0.0)
+
+
 class Client:
     """The peer of one connection. ``talk`` feeds pieces and runs what they start."""
 
-    def __init__(self, handler, wait):
-        settings = {HttpSettings: HttpSettings(date_header=False, server_header=""), AsgiSettings: AsgiSettings()}
-        (protocol,) = asteri_protocols()
-        self.connection = protocol.bind(settings)(Peer(("192.0.2.1", 51234), ("192.0.2.9", 8000)), 0.0)
+    def __init__(self, connection, handler, wait):
+        self.connection = connection
         self.handler = handler
         self.wait = wait
         self.received = b""
@@ -62,12 +69,12 @@ class Client:
 
 
 @pytest.fixture
-def talk(bench, wait_for):
+def talk(bench, wait_for, connect):
     """What the client has received when it has sent these pieces, and whether the connection was closed then."""
 
     def run(app, *pieces):
         async def main():
-            client = Client(bench.handler(app), wait_for)
+            client = Client(connect(), bench.handler(app), wait_for)
             await client.talk(*pieces)
             assert all(task.done() for task in client.tasks)
             return client.received, client.closed
@@ -248,7 +255,7 @@ def test_body_that_breaks_the_protocol_is_answered_400_whatever_the_application_
     assert closed
 
 
-def test_lost_peer_raises_an_os_error_in_send(bench, wait_for):
+def test_lost_peer_raises_an_os_error_in_send(bench, wait_for, connect):
     errors = []
 
     async def main():
@@ -264,7 +271,7 @@ def test_lost_peer_raises_an_os_error_in_send(bench, wait_for):
                 errors.append(error)
                 raise
 
-        client = Client(bench.handler(app), wait_for)
+        client = Client(connect(), bench.handler(app), wait_for)
         await client.talk(GET)
         client.connection.lost(0.0)
         gone.set()
@@ -275,7 +282,7 @@ def test_lost_peer_raises_an_os_error_in_send(bench, wait_for):
     assert len(errors) == 1
 
 
-def test_slow_reader_holds_the_application_back(bench, wait_for):
+def test_slow_reader_holds_the_application_back(bench, wait_for, connect):
     sent = []
 
     async def app(scope, receive, send):
@@ -286,7 +293,7 @@ def test_slow_reader_holds_the_application_back(bench, wait_for):
         await send(body())
 
     async def main():
-        client = Client(bench.handler(app), wait_for)
+        client = Client(connect(), bench.handler(app), wait_for)
         client.connection.receive_data(GET, 0.0)
         (started,) = client.connection.events()
         task = asyncio.create_task(client.handler(started.exchange, wait_for))
@@ -301,3 +308,69 @@ def test_slow_reader_holds_the_application_back(bench, wait_for):
 
     asyncio.run(main())
     assert len(sent) == 64
+
+
+SCOPES = [
+    (GET, {"path": "/api/", "raw_path": b"/", "query_string": b"", "headers": [(b"host", b"example.org")]}),
+    (
+        b"GET http://a:81/%C3%A9%FF?x=%20 HTTP/1.1\r\nX-A: 1\r\nHost: A:81\r\nx-a: 2\r\n\r\n",
+        {
+            "path": "/api/\xe9\ufffd",
+            "raw_path": b"/%C3%A9%FF",
+            "query_string": b"x=%20",
+            "headers": [(b"host", b"a:81"), (b"x-a", b"1"), (b"x-a", b"2")],
+        },
+    ),
+    (b"OPTIONS * HTTP/1.1\r\nHost: b\r\n\r\n", {"method": "OPTIONS", "path": "*", "raw_path": b"*"}),
+    (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", {"http_version": "1.0"}),
+    (CHUNKED + b"0\r\n\r\n", {"method": "POST", "path": "/api/"}),
+]
+
+
+@pytest.mark.parametrize(("request_bytes", "expected"), SCOPES)
+def test_equal_requests_have_equal_scopes_whatever_their_applications_do(
+    bench, wait_for, connect, request_bytes, expected
+):
+    """A head that has come before is known; what is known of it must not change, nor be that of another handler."""
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append((scope["root_path"], repr(scope), {key: copy(scope[key]) for key in expected}))
+        scope["headers"] += [(b"mine", b"1")]
+        for container in [*scope["extensions"].values(), scope["extensions"], scope["asgi"], scope]:
+            container["mine"] = True
+        await send(START)
+        await send(body())
+
+    async def main():
+        handlers = [bench.handler(app, root_path="/api"), bench.handler(app)]
+        for handler in handlers * 3:
+            await Client(connect(), handler, wait_for).talk(request_bytes)
+
+    asyncio.run(main())
+    assert [parts for root_path, _, parts in seen if root_path] == [expected] * 3
+    assert len({scope for _, scope, _ in seen}) == 2
+
+
+PEERS = [
+    (("192.0.2.1", 51234), ("192.0.2.9", 8000), "http"),
+    (("192.0.2.2", 51235), ("192.0.2.9", 8000), "https"),
+    ("", "/run/asteri.sock"),
+]
+
+
+def test_head_that_is_known_says_nothing_of_the_peer(bench, wait_for, connect):
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append((scope["client"], scope["server"], scope["scheme"]))
+        await send(START)
+        await send(body())
+
+    async def main():
+        handler = bench.handler(app)
+        for peer in PEERS * 2:
+            await Client(connect(*peer), handler, wait_for).talk(GET)
+
+    asyncio.run(main())
+    assert seen == [*PEERS[:2], (None, ("/run/asteri.sock", None), "http")] * 2

@@ -1,14 +1,25 @@
 """The scope of a request."""
 
+import asyncio
+
 import pytest
-from asteri_asgi.scope import scope_maker
 from asteri_core.api import Peer
 
 
 @pytest.fixture
-def scope_of(make_exchange):
-    def make(root_path="", state=None, debug=False, **facts):
-        return scope_maker(root_path, state if state is not None else {}, debug=debug)(make_exchange(**facts))
+def scope_of(bench, make_exchange):
+    """The scope of an exchange with these facts, or of the exchange itself."""
+
+    def make(exchange=None, root_path="", asgi_debug=False, **facts):
+        scopes = []
+
+        async def app(scope, receive, send):
+            scopes.append(scope)
+
+        exchange = make_exchange(**facts) if exchange is None else exchange
+        bench.run(app, exchange, root_path=root_path, asgi_debug=asgi_debug)
+        (scope,) = scopes
+        return scope
 
     return make
 
@@ -47,7 +58,7 @@ def test_only_a_body_of_unknown_length_can_have_trailers(scope_of, make_exchange
     assert name not in scope_of()["extensions"]
     assert name not in scope_of(has_body=True, content_length=3)["extensions"]
     exchange = make_exchange(has_body=True)
-    scope = scope_maker("", {})(exchange)
+    scope = scope_of(exchange)
     assert scope["extensions"][name] == {"trailers": []}
     exchange.trailers.append((b"x-sum", b"1"))
     assert scope["extensions"][name] == {"trailers": [(b"x-sum", b"1")]}
@@ -112,25 +123,115 @@ def test_authority_of_the_target_takes_the_place_of_host(scope_of):
     ]
 
 
-def test_nothing_in_a_scope_is_shared_with_the_next_request_or_the_exchange(make_exchange):
-    state = {"pool": object()}
-    make_scope = scope_maker("", state)
+STATE = {"pool": object()}
+
+
+@pytest.fixture
+def serve(bench, make_exchange, wait_for):
+    """Runs an application of (scope) for a number of requests, one after the other, upon one handler."""
+
+    def run(view, count, **facts):
+        async def app(scope, receive, send):
+            if scope["type"] == "lifespan":
+                scope["state"].update(STATE)
+                await receive()
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                await send({"type": "lifespan.shutdown.complete"})
+            else:
+                view(scope)
+
+        async def main():
+            handler = bench.handler(app)
+            await handler.startup()
+            for _ in range(count):
+                await handler(make_exchange(**facts), wait_for)
+            await handler.shutdown()
+
+        asyncio.run(main())
+
+    return run
+
+
+def containers(scope):
+    return [scope, scope["asgi"], scope["state"], scope["extensions"], *scope["extensions"].values()]
+
+
+def keep(scope):
+    """Nothing is done to the scope."""
+
+
+def add(scope):
+    for container in containers(scope):
+        container["mine"] = {}
+    scope["headers"].append((b"mine", b"1"))
+
+
+def add_to_one(scope):
+    scope["extensions"]["http.response.pathsend"]["mine"] = 1
+
+
+def remove(scope):
+    scope["headers"].clear()
+    for container in reversed(containers(scope)):
+        container.clear()
+
+
+def replace(scope):
+    for container in reversed(containers(scope)):
+        for key in container:
+            container[key] = {}
+
+
+def rename(scope):
+    for name in ("asgi", "extensions"):
+        container = scope[name]
+        for key in list(container):
+            container["my." + key] = container.pop(key)
+
+
+def shuffle(scope):
+    for name in ("asgi", "extensions"):
+        container = scope[name]
+        for key in list(container)[:1]:
+            container[key] = container.pop(key)
+
+
+@pytest.mark.parametrize("change", [keep, add, add_to_one, remove, replace, rename, shuffle])
+def test_what_an_application_does_to_its_scope_is_not_seen_by_the_next_request(serve, make_exchange, change):
     exchange = make_exchange()
-    first = make_scope(exchange)
-    for container in (
-        first["asgi"],
-        first["state"],
-        first["extensions"],
-        first["extensions"]["http.response.pathsend"],
-    ):
-        container["mine"] = 1
-    first["headers"].append((b"mine", b"1"))
-    second = make_scope(exchange)
-    assert "mine" not in str(second)
-    assert "mine" not in str(exchange.headers)
-    assert second["state"] == state
+    seen = []
+
+    def view(scope):
+        seen.append(repr(scope))
+        assert scope["state"] == STATE
+        change(scope)
+
+    serve(view, 4)
+    assert len(set(seen)) == 1
+    assert exchange.headers == [(b"host", b"example.org")]
+
+
+def test_what_an_application_keeps_of_its_scope_is_its_own(serve):
+    kept = []
+    serve(lambda scope: kept.extend([*containers(scope), scope["headers"]]), 4)
+    assert len({id(container) for container in kept}) == len(kept)
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_what_an_application_keeps_of_a_part_of_its_scope_is_its_own(serve, part):
+    kept = []
+
+    def view(scope):
+        assert all("mine" not in container for container in containers(scope))
+        kept.append(containers(scope)[part])
+
+    serve(view, 3)
+    for container in kept:
+        container["mine"] = True
+    assert len({id(container) for container in kept}) == 3
 
 
 def test_debug_extension_is_offered_only_when_asked_for(scope_of):
     assert "http.response.debug" not in scope_of()["extensions"]
-    assert scope_of(debug=True)["extensions"]["http.response.debug"] == {}
+    assert scope_of(asgi_debug=True)["extensions"]["http.response.debug"] == {}

@@ -68,10 +68,30 @@ def test_other_buffers_are_taken_as_bytes(bench, content):
     assert bench.run(sender(START, body(content))).pieces == [b"hello"]
 
 
-def test_header_names_are_made_lower_case_and_lists_are_accepted(bench):
-    headers = [[b"X-One", b"1"], (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
-    exchange = bench.run(sender({**START, "headers": iter(headers)}, body()))
-    assert exchange.response_headers == [(b"x-one", b"1"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+NAMED = [[b"X-One", b"1"], (b"a-long-name-In-the-middle", b"2")]
+SAME = [(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, iter])
+@pytest.mark.parametrize("more", [0, 20])
+def test_header_names_are_made_lower_case_and_lists_are_accepted(bench, kind, more):
+    headers = [*NAMED, *SAME, *[(b"X-More", b"")] * more]
+    exchange = bench.run(sender({**START, "headers": kind(headers)}, body()))
+    expected = [(name.lower(), value) for name, value in headers]
+    assert (exchange.response_headers, exchange.complete_response) == (expected, True)
+
+
+def test_what_becomes_of_its_headers_after_the_start_changes_nothing(bench):
+    pair = [b"a", b"b"]
+    headers = [pair, (b"c", b"d")]
+
+    async def app(scope, receive, send):
+        await send({**START, "headers": headers})
+        pair[1] = b"x"
+        headers.clear()
+        await send(body())
+
+    assert bench.run(app).response_headers == [(b"a", b"b"), (b"c", b"d")]
 
 
 def test_answer_to_head_has_no_content(bench, make_exchange):

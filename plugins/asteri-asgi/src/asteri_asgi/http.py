@@ -11,24 +11,22 @@ module: the types of message it accepts, and the step that each of them takes.
 Exceptions to the table: in COMPLETE every message is ignored (the specification says so), in CUT every message raises
 `Disconnected`, an ``OSError`` (spec version 2.4). The head is held until the first body, so that an application that
 fails between the two is still answered with 500, and so that early hints can go before it. A step does not wait: it
-says whether content may flow on, and `send` waits. How the application ends is judged by `handler`.
+says whether content may flow on, and `send` waits. How the application ends is judged by `endings`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from asteri_core.api import Disconnected, Header, LocalProtocolError, RemoteProtocolError, Sendable, Want
 from asteri_http.exchange import Exchange
-from asteri_http.failure import answer_failure
 
-from .files import slice_of_descriptor, slice_of_path
+from .endings import body_broken
 from .messages import Message
-
-Wait = Callable[[Exchange, Want], Awaitable[None]]
+from .turns import Turns, Wait
+from .values import fields, hints, octets, part_of_file, takes_trailers, whole_file
 
 
 class Phase:
@@ -71,7 +69,7 @@ class Cycle:
         self._status = 0
         self._headers: list[Header] = []
         self._trailers: list[Header] | None = None
-        self._turns: dict[Want, asyncio.Event] | None = None
+        self._turns: Turns | None = None
 
     # -- what the application is given ---------------------------------------------------------------------------------
 
@@ -88,9 +86,7 @@ class Cycle:
                 self.phase = CUT
                 break
             except RemoteProtocolError as error:
-                # Answered here and not by the application, which is only told of a disconnect and would say 500.
-                self._log.info("%s %s: %s", exchange.method, exchange.target.decode("latin-1"), error)
-                answer_failure(exchange, error.status)
+                body_broken(exchange, self._log, error)
                 self.phase = CUT
                 break
             if piece is None:
@@ -113,7 +109,9 @@ class Cycle:
         try:
             step = self.phase.accepts[message["type"]]
         except (KeyError, TypeError):
-            self._refuse(message)
+            step = None  # refused below, where the lookup's error is no context of what is raised
+        if step is None:
+            refuse(self.phase, message, self._log)
             return
         try:
             flows = step(self, message)
@@ -139,7 +137,7 @@ class Cycle:
         status = message.get("status")
         if not isinstance(status, int):
             raise LocalProtocolError(f"status of http.response.start is {status!r}, expected an int")
-        self._headers = _fields(message.get("headers", ()), "http.response.start")
+        self._headers = fields(message.get("headers", ()), "http.response.start")
         self._status = int(status)
         self._trailers = [] if message.get("trailers", False) else None
         self.phase = HELD
@@ -148,40 +146,32 @@ class Cycle:
     def _first_body(self, message: Message) -> bool:
         body = message.get("body", b"")
         if type(body) is not bytes:
-            body = _octets(body)
+            body = octets(body)
         self._release()
-        if not message.get("more_body", False) and self._trailers is None:
-            # The whole response in two calls: the exchange sees its length before the head leaves.
-            self._exchange.send(body, True)
-            self.phase = COMPLETE
-            return True
-        return self._content(body, message)
+        return self._content(body, message.get("more_body", False))
 
     def _next_body(self, message: Message) -> bool:
         body = message.get("body", b"")
         if type(body) is not bytes:
-            body = _octets(body)
-        return self._content(body, message)
+            body = octets(body)
+        return self._content(body, message.get("more_body", False))
 
     def _first_file(self, message: Message) -> bool:
-        part = slice_of_descriptor(message.get("file"), message.get("offset"), message.get("count"))
+        part = part_of_file(message)
         self._release()
-        return self._content(part, message)
+        return self._content(part, message.get("more_body", False))
 
     def _next_file(self, message: Message) -> bool:
-        part = slice_of_descriptor(message.get("file"), message.get("offset"), message.get("count"))
-        return self._content(part, message)
+        return self._content(part_of_file(message), message.get("more_body", False))
 
     def _path(self, message: Message) -> bool:
-        part = slice_of_path(message.get("path"))
+        part = whole_file(message)
         self._release()
         # Always the last of its response: it cannot be mixed with anything else.
-        return self._content(part, {})
+        return self._content(part, False)
 
     def _early_hint(self, message: Message) -> bool:
-        links = message.get("links", ())
-        hints = [(b"link", link) for link in links] if not isinstance(links, (bytes, str)) else [links]
-        self._exchange.inform(103, _fields(hints, "http.response.early_hint"))
+        self._exchange.inform(103, hints(message))
         return True
 
     def _late_hint(self, message: Message) -> bool:
@@ -191,9 +181,9 @@ class Cycle:
     def _trailer(self, message: Message) -> bool:
         trailers = self._trailers
         assert trailers is not None
-        trailers += _fields(message.get("headers", ()), "http.response.trailers")
+        trailers += fields(message.get("headers", ()), "http.response.trailers")
         if not message.get("more_trailers", False):
-            self._exchange.finish(trailers if _takes_trailers(self._exchange) else ())
+            self._exchange.finish(trailers if takes_trailers(self._exchange) else ())
             self.phase = COMPLETE
         return True
 
@@ -204,27 +194,18 @@ class Cycle:
         self.phase = OPEN
         self._exchange.respond(self._status, self._headers)
 
-    def _content(self, data: Sendable, message: Message) -> bool:
-        if message.get("more_body", False):
+    def _content(self, data: Sendable, more: bool) -> bool:
+        if more:
             return self._exchange.send(data)
         if self._trailers is None:
-            # Nobody sends more after this: there is nothing to hold back.
+            # Nobody sends more after this, so there is nothing to hold back. A response whose first piece is its last
+            # shows its length to the exchange before its head leaves.
             self._exchange.send(data, True)
             self.phase = COMPLETE
             return True
         flows = self._exchange.send(data)
         self.phase = TRAILING
         return flows
-
-    def _refuse(self, message: Any) -> None:
-        if self.phase is CUT:
-            raise Disconnected("the client has left")
-        kind = message.get("type") if hasattr(message, "get") else message
-        if self.phase is COMPLETE:
-            self._log.warning("the application sent %r after its response was complete: ignored", kind)
-            return
-        expected = ", ".join(self.phase.accepts)
-        raise LocalProtocolError(f"message {kind!r} {self.phase.name}, expected one of {expected}")
 
     def _more_follows(self, piece: bytes) -> bool:
         """Whether more of the request's body is to come. The last piece is known by the declared length."""
@@ -236,47 +217,21 @@ class Cycle:
         return not self._body_read
 
     async def _turn(self, want: Want) -> bool:
-        """Wait until ``want`` may hold. However many tasks wait for the same thing, the exchange is watched once.
-
-        When the task that waits is cancelled, the others are woken too; each looks again, and one takes its place. True
-        for the one that has waited to the end.
-        """
         if self._turns is None:
-            self._turns = {}
-        turn = self._turns.get(want)
-        if turn is not None:
-            await turn.wait()
-            return False
-        turn = self._turns[want] = asyncio.Event()
-        try:
-            await self._wait(self._exchange, want)
-        finally:
-            del self._turns[want]
-            turn.set()
-        return True
+            self._turns = Turns(self._exchange, self._wait)
+        return await self._turns.take(want)
 
 
-def _fields(headers: Iterable[Any], kind: str) -> list[Header]:
-    """The fields of a message as an exchange takes them, which checks names and values."""
-    try:
-        return [(name.lower(), value) for name, value in headers]
-    except (TypeError, ValueError, AttributeError) as error:
-        raise LocalProtocolError(f"headers of {kind}, expected an iterable of pairs of bytes: {error}") from None
-
-
-def _octets(body: Any) -> bytes:
-    """A copy of what is not ``bytes``, because its owner may change it before it has left."""
-    if isinstance(body, (bytes, bytearray, memoryview)):
-        return bytes(body)
-    raise LocalProtocolError(f"body of http.response.body is of type {type(body).__name__}, expected bytes")
-
-
-def _takes_trailers(exchange: Exchange) -> bool:
-    """Whether the client has said ``TE: trailers`` (RFC 9110 section 10.1.4)."""
-    for name, value in exchange.headers:
-        if name == b"te" and b"trailers" in [part.strip() for part in value.lower().split(b",")]:
-            return True
-    return False
+def refuse(phase: Phase, message: Any, log: logging.Logger) -> None:
+    """Answer for a message that is not accepted in ``phase``."""
+    if phase is CUT:
+        raise Disconnected("the client has left")
+    kind = message.get("type") if hasattr(message, "get") else message
+    if phase is COMPLETE:
+        log.warning("the application sent %r after its response was complete: ignored", kind)
+        return
+    expected = ", ".join(phase.accepts)
+    raise LocalProtocolError(f"message {kind!r} {phase.name}, expected one of {expected}")
 
 
 WAITING.accepts = {

@@ -5,15 +5,14 @@ Workers of every model import this module to recognise the application they are 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asteri_core.api import ApplicationContext, Colour, Config, InterfaceSpec, hookimpl
+from asteri_core.api import ApplicationContext, AsyncHandler, Colour, Config, InterfaceSpec, hookimpl, native_twin
 
 from .recognition import is_asgi2, is_asgi3
 from .settings import AsgiSettings
 
-if TYPE_CHECKING:
-    from .handler import AsgiHandler
+NATIVE = "asteri_asgi._native"
 
 
 @hookimpl
@@ -31,6 +30,7 @@ def asteri_interfaces() -> list[InterfaceSpec]:
             recognises=is_asgi3,
             bind=bind_asgi3,
             order=100,
+            native=NATIVE,
         ),
         InterfaceSpec(
             name="asgi2",
@@ -39,20 +39,27 @@ def asteri_interfaces() -> list[InterfaceSpec]:
             recognises=is_asgi2,
             bind=bind_asgi2,
             order=200,
+            native=NATIVE,
         ),
     ]
 
 
-def bind_asgi3(app: Any, config: Config, context: ApplicationContext) -> AsgiHandler:
+def bind_asgi3(app: Any, config: Config, context: ApplicationContext) -> AsyncHandler:
     """The handler of an ASGI 3 application."""
-    from .handler import AsgiHandler
-
-    return AsgiHandler(app, config, context)
+    return _bind(app, config, context, "3.0")
 
 
-def bind_asgi2(app: Any, config: Config, context: ApplicationContext) -> AsgiHandler:
+def bind_asgi2(app: Any, config: Config, context: ApplicationContext) -> AsyncHandler:
     """The handler of an ASGI 2 application."""
     from .asgi2 import one_call
-    from .handler import AsgiHandler
 
-    return AsgiHandler(one_call(app), config, context, version="2.0")
+    return _bind(one_call(app), config, context, "2.0")
+
+
+def _bind(app: Any, config: Config, context: ApplicationContext, version: str) -> AsyncHandler:
+    """The C twin's handler where it has been built."""
+    twin: Any = native_twin(NATIVE)
+    if twin is None:
+        from . import handler as twin
+    handler: AsyncHandler = twin.AsgiHandler(app, config, context, version)
+    return handler

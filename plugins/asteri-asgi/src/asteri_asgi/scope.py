@@ -8,9 +8,11 @@ of a template which is filled in.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
+from asteri_core.api import Peer
 from asteri_http.exchange import Exchange
 
 from .messages import Scope
@@ -74,3 +76,17 @@ def scope_maker(
         }
 
     return make_scope
+
+
+def scope_template(root_path: str, version: str, debug: bool) -> Scope:
+    """A scope with everything that is the same for all requests. The C twin copies it and sets the rest."""
+    facts: dict[str, Any] = {
+        "raw_path": b"",
+        "query": b"",
+        "authority": b"",
+        "headers": [],
+        "method": "",
+        "version": "",
+    }
+    exchange = SimpleNamespace(peer=Peer("", ""), scheme="", has_body=False, content_length=None, **facts)
+    return scope_maker(root_path, {}, version, debug)(cast(Exchange, exchange))

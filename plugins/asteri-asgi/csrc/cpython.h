@@ -1,0 +1,71 @@
+/* What differs among the versions of CPython that this is built for, under one name. It adds no behaviour. */
+#ifndef ASGI_CPYTHON_H
+#define ASGI_CPYTHON_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h> /* in Python.h since 3.12, under other names */
+
+/* The exception that is set, normalized and with its traceback, or NULL. A new reference; nothing is set any more. */
+static inline PyObject *
+asgi_fetch_error(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    if (type == NULL) {
+        return NULL;
+    }
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback != NULL) {
+        PyException_SetTraceback(error, traceback);
+    }
+    Py_DECREF(type);
+    Py_XDECREF(traceback);
+    return error;
+#endif
+}
+
+/* Sets an exception that was fetched. Steals the reference. */
+static inline void
+asgi_restore_error(PyObject *error)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(error);
+#else
+    PyObject *type = (PyObject *)Py_TYPE(error);
+    Py_INCREF(type);
+    PyErr_Restore(type, error, PyException_GetTraceback(error));
+#endif
+}
+
+/* 1: `*value` is a new reference; 0: there is no such key; -1: an exception. */
+static inline int
+asgi_dict_find(PyObject *dict, PyObject *key, PyObject **value)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyDict_GetItemRef(dict, key, value);
+#else
+    *value = PyDict_GetItemWithError(dict, key);
+    if (*value != NULL) {
+        Py_INCREF(*value);
+        return 1;
+    }
+    return PyErr_Occurred() != NULL ? -1 : 0;
+#endif
+}
+
+/* A new reference to an item of a list, NULL with IndexError when another thread has taken it away. */
+static inline PyObject *
+asgi_list_item(PyObject *list, Py_ssize_t index)
+{
+#ifdef Py_GIL_DISABLED
+    return PyList_GetItemRef(list, index);
+#else
+    return Py_NewRef(PyList_GET_ITEM(list, index));
+#endif
+}
+
+#endif
