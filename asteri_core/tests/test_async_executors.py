@@ -1,17 +1,23 @@
-"""Async handlers: waits that are given up, what the application leaves behind, and the loop in a thread of its own."""
+"""Async handlers: waits that are given up, what the application leaves behind, and the loop in a thread of its own.
+
+How one call begins and ends is in `test_async_calls`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import threading
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import anyio.to_thread
+import asteri_native.tasks as native
 import pytest
 from asteri_core.api import Exchange, Want
+from asteri_core.executors import tasks as python
 from asteri_core.executors.loop_thread import LoopThreadExecutor
-from asteri_core.executors.tasks import TaskExecutor
 from asteri_core.process.embedded import Server
 from asteri_core.reactor import Reactor
 from asteri_core.testing import MemoryExchange
@@ -59,20 +65,40 @@ def reactor() -> Iterator[Reactor]:
     reactor.close()
 
 
-def run(application: Callable[[Exchange, Wait], Awaitable[None]], exchange: Exchange) -> None:
-    """Run the application for one exchange, and end the executor."""
-    loop = asyncio.new_event_loop()
-    executor = TaskExecutor(Handler(application), loop, lambda: None)
-    executor.startup()
-    try:
-        loop.run_until_complete(executor.begin(exchange))
-        assert executor.running == 0
-    finally:
-        executor.shutdown()
-        loop.close()
+Run = Callable[[Callable[[Exchange, Wait], Awaitable[None]], Exchange], None]
 
 
-def test_waits_that_are_given_up_again_and_again_leave_one_watcher() -> None:
+@pytest.fixture(params=[python.TaskExecutor, native.TaskExecutor], ids=["py", "c"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Run an application for one exchange, and end the executor."""
+
+    def run(application: Callable[[Exchange, Wait], Awaitable[None]], exchange: Exchange) -> None:
+        loop = asyncio.new_event_loop()
+        over = asyncio.Event()
+
+        async def told(exchange: Exchange, wait: Wait) -> None:
+            try:
+                await application(exchange, wait)
+            finally:
+                over.set()
+
+        async def serve() -> None:
+            executor.start(exchange)
+            await over.wait()
+
+        executor = request.param(Handler(told), loop, lambda: None)
+        executor.startup()
+        try:
+            loop.run_until_complete(serve())
+            assert executor.running == 0
+        finally:
+            executor.shutdown()
+            loop.close()
+
+    return run
+
+
+def test_waits_that_are_given_up_again_and_again_leave_one_watcher(run: Run) -> None:
     """Applications that poll for a disconnect in a long stream do so."""
 
     async def application(exchange: Exchange, wait: Wait) -> None:
@@ -88,7 +114,7 @@ def test_waits_that_are_given_up_again_and_again_leave_one_watcher() -> None:
     assert exchange.watched == 1
 
 
-def test_a_wait_after_one_that_was_given_up_is_woken() -> None:
+def test_a_wait_after_one_that_was_given_up_is_woken(run: Run) -> None:
     exchange = Counted()
 
     async def application(_: Exchange, wait: Wait) -> None:
@@ -102,7 +128,7 @@ def test_a_wait_after_one_that_was_given_up_is_woken() -> None:
     assert exchange.over
 
 
-def test_a_wait_lets_others_have_their_turn_although_nothing_has_to_be_waited_for() -> None:
+def test_a_wait_lets_others_have_their_turn_although_nothing_has_to_be_waited_for(run: Run) -> None:
     turns: list[int] = []
 
     async def application(exchange: Exchange, wait: Wait) -> None:
@@ -116,7 +142,7 @@ def test_a_wait_lets_others_have_their_turn_although_nothing_has_to_be_waited_fo
     assert exchange.complete
 
 
-def test_tasks_that_the_application_has_forgotten_can_clean_up_at_the_end() -> None:
+def test_tasks_that_the_application_has_forgotten_can_clean_up_at_the_end(run: Run) -> None:
     ended: list[str] = []
 
     async def forgotten() -> None:
@@ -224,3 +250,29 @@ def test_an_endless_stream_to_a_quick_client_does_not_hold_up_others(worker_clas
             finally:
                 over.set()
                 taking.join()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"worker_class": "sync"}, {"worker_class": "asgi"}, {"loop": "uvloop"}],
+    ids=["thread", "asgi", "uvloop"],
+)
+def test_threads_of_anyio_serve_one_request_after_the_other(settings: dict[str, Any]) -> None:
+    """It binds them to the task of the loop's run, and to that of a request where it finds no other."""
+    used: list[threading.Thread] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise NotImplementedError
+        used.append(await anyio.to_thread.run_sync(threading.current_thread))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    with Server(app, bind="127.0.0.1:0", **settings) as server:
+        for _ in range(3):
+            urllib.request.urlopen(server.url, timeout=10).close()
+    assert len(used) == 3
+    assert len(set(used)) == 1
+    for thread in used:
+        thread.join(10)
+        assert not thread.is_alive()

@@ -244,8 +244,9 @@ def why_unavailable(spec: Spec) -> str:
 
 def _says(spec: Spec) -> str:
     """What it is, and which of its twins serves."""
-    native = "" if isinstance(spec, WorkerSpec) else spec.native
-    return f"{spec.provides}; {twin_in_use(native)}" if native else spec.provides
+    native = () if isinstance(spec, WorkerSpec) else spec.native
+    modules = (native,) if native and isinstance(native, str) else tuple(native)
+    return f"{spec.provides}; {twin_in_use(modules)}" if modules else spec.provides
 
 
 def _describe(plugin: _Plugin) -> PluginInfo:

@@ -19,7 +19,7 @@ from .hooks import LIFECYCLE
 from .nearest import suggestion
 from .sansio.connection import Colour
 from .specs import InterfaceSpec, KernelSpec, ProtocolSpec, WorkerSpec
-from .twins import NATIVE, VARIABLE, implementation, native_twin
+from .twins import NATIVE, PYTHON, VARIABLE, implementation, is_built, why_missing
 
 if TYPE_CHECKING:
     from .kernel import Kernel
@@ -132,11 +132,16 @@ class Registry:
         """
         from . import kernel
 
-        for spec in self.kernels:
-            if native_twin(spec.native) is not None:
-                return cast("Kernel", spec.load())
-        if implementation() == NATIVE and not self.kernels:
-            raise PluginError(f"{VARIABLE} is {NATIVE}, but asteri-native is not installed{self.missing_plugins()}")
+        forced = implementation()
+        if forced != PYTHON:
+            why = f"asteri-native is not installed{self.missing_plugins()}"
+            for spec in self.kernels:
+                missing = [module for module in spec.native if not is_built(module)]
+                if not missing:
+                    return cast("Kernel", spec.load())
+                why = why_missing(missing[0])
+            if forced == NATIVE:
+                raise PluginError(f"{VARIABLE} is {NATIVE}, but {why}")
         return cast("Kernel", kernel)
 
     def protocols_for(self, tokens: Iterable[str]) -> tuple[ProtocolSpec, ...]:

@@ -130,5 +130,5 @@ class KernelSpec:
     provides: str
     load: Callable[[], Any]
     """Gives the parts: an object with the names of `asteri_core.kernel`. Called in the arbiter, once."""
-    native: str
-    """The C module without which it cannot serve."""
+    native: tuple[str, ...]
+    """The C modules without which it cannot serve."""

@@ -8,8 +8,9 @@ module only finds C modules; it knows none by name.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from .errors import ConfigurationError, PluginError
@@ -29,35 +30,43 @@ def implementation(environ: Mapping[str, str] | None = None) -> str:
 def native_twin(module: str) -> ModuleType | None:
     """The C module of this name, or None where the Python twin is to serve.
 
-    Raises `PluginError` when native is forced and the module cannot be imported, `ConfigurationError` as
-    `implementation`.
+    Raises `PluginError` when native is forced and it was not built, and when it was built but cannot be imported;
+    `ConfigurationError` as `implementation`.
     """
     forced = implementation()
     if forced == PYTHON:
         return None
+    if not is_built(module):
+        if forced == NATIVE:
+            raise PluginError(f"{VARIABLE} is {NATIVE}, but {why_missing(module)}")
+        return None
     try:
         return import_module(module)
     except ImportError as error:
-        if forced == NATIVE:
-            raise PluginError(f"{VARIABLE} is {NATIVE}, but {why_missing(module, error)}") from error
-        return None
+        raise PluginError(
+            f"{module} cannot be imported: {error}; build it anew, or set {VARIABLE}={PYTHON} to serve without it"
+        ) from error
 
 
-def twin_in_use(module: str) -> str:
-    """For ``--plugin list``: which twin serves and, when it is not the native one, why."""
+def twin_in_use(modules: Sequence[str]) -> str:
+    """For ``--plugin list``: which twin serves and, when it is not the native one, why. Nothing is imported."""
     if implementation() == PYTHON:
         return f"in Python, as {VARIABLE} asks"
-    try:
-        import_module(module)
-    except ImportError as error:
-        return f"in Python, because {why_missing(module, error)}"
+    for module in modules:
+        if not is_built(module):
+            return f"in Python, because {why_missing(module)}"
     return "in C"
 
 
-def why_missing(module: str, error: ImportError) -> str:
-    """In words: why there is no such C module, and what would mend it."""
+def is_built(module: str) -> bool:
+    """Whether there is such a module. The packages above it are imported, it is not."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def why_missing(module: str) -> str:
+    """In words: that there is no such C module, and what would mend it."""
     distribution = module.partition(".")[0].replace("_", "-")
-    if isinstance(error, ModuleNotFoundError):
-        module = error.name or module
-        return f"{module} was not built: install a C compiler and the headers of Python, then {distribution} again"
-    return f"{module} cannot be imported: {error}"
+    return f"{module} was not built: install a C compiler and the headers of Python, then {distribution} again"

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .executors.watch import watch_reactor
     from .reactor.door import ReactorSelector
 
+PYTHON_KERNEL = cast("Kernel", python_kernel)
 _ASYNC = {"TaskExecutor": "executors.tasks", "watch_reactor": "executors.watch", "ReactorSelector": "reactor.door"}
 
 
@@ -62,7 +63,7 @@ class Host:
     request_timeout: float | None
     """``--request-timeout`` in seconds. The kernel calls `Executor.expire`; only a model that cannot be interrupted by
     that needs it."""
-    kernel: Kernel = cast("Kernel", python_kernel)
+    kernel: Kernel = PYTHON_KERNEL
     """Where the twins of executors and the selector come from that fit the reactor: ``host.kernel.PoolExecutor``."""
 
 

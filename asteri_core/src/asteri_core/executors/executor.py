@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import Protocol
 
 from ..errors import Disconnected, LocalProtocolError
@@ -46,6 +47,18 @@ def answer_timeout(exchange: Exchange) -> None:
             exchange.abort()
     except (Disconnected, LocalProtocolError):
         exchange.abort()
+
+
+def end_overdue(exchange: Exchange, stack: str | None = None) -> None:
+    """Log a request that runs over its time and answer it. Without a ``stack`` the calling thread is where it is."""
+    log_overdue(exchange, "".join(traceback.format_stack()) if stack is None else stack)
+    answer_timeout(exchange)
+
+
+def end_failed(exchange: Exchange, error: BaseException) -> None:
+    """Log what a handler has raised, which is a defect, and cut the response."""
+    log.error("the handler failed: %s", describe(exchange), exc_info=error)
+    exchange.abort()
 
 
 def log_overdue(exchange: Exchange, stack: str) -> None:

@@ -1,6 +1,6 @@
 """Blocking handlers one at a time in the reactor's own thread: the ``sync`` model.
 
-`start` only puts the exchange in line. The worker model calls `run_next` between two turns of the reactor; while the
+`start` only puts the exchange in line. The worker model calls `run_line` between two turns of the reactor; while the
 application waits for its peer, the reactor goes on turning here, so the bytes of all others move and what they ask is
 put in line.
 
@@ -15,7 +15,6 @@ import contextvars
 import logging
 import signal
 import threading
-import traceback
 from collections import deque
 from types import TracebackType
 from typing import Any
@@ -24,12 +23,15 @@ from ..errors import ConfigurationError
 from ..reactor import Reactor
 from ..sansio.connection import Exchange, Want
 from ..specs import BlockingHandler
-from .executor import answer_timeout, describe, log_overdue
+from .executor import answer_timeout, describe, end_failed, end_overdue
 from .shared import SharedExchange
 
 log = logging.getLogger("asteri.error")
 
-TURN = 0.05
+TURN = 0.005
+"""Seconds after which the reactor gets a turn although more requests are in line, so that other peers' bytes move."""
+
+STREAMING_TURN = 0.05
 """Seconds after which the reactor gets a turn although the peer takes all of a response at once: else the heart-beat
 and the bytes of other peers would stand still for as long as an application streams."""
 
@@ -102,7 +104,7 @@ class InlineExecutor:
 
     @property
     def waiting(self) -> bool:
-        """Whether `run_next` has something to run."""
+        """Whether `run_line` has something to run."""
         return bool(self._line)
 
     def startup(self) -> None:
@@ -121,22 +123,28 @@ class InlineExecutor:
         """
         if exchange in self._line:
             self._line.remove(exchange)
-            log_overdue(exchange, "it waits for its turn")
+            end_overdue(exchange, "it waits for its turn")
         elif exchange is self._current:
             # We have been called from its own `wait`: this is its stack.
-            log_overdue(exchange, "".join(traceback.format_stack()))
-        else:
-            return
-        answer_timeout(exchange)
+            end_overdue(exchange)
 
     def shutdown(self) -> None:
         self._handler.shutdown()
         if self._request_timeout:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
-    def run_next(self) -> None:
-        """Run the application for the first exchange in line, unless its client has left while it waited."""
-        exchange = self._line.popleft()
+    def run_line(self) -> None:
+        """Run what is in line, sending after each; return when none is left, or when a turn of the reactor is due."""
+        clock, line = self._reactor.clock, self._line
+        due = clock() + TURN
+        while line:
+            self._run(line.popleft())
+            self._reactor.flush()
+            if clock() >= due:
+                break
+
+    def _run(self, exchange: Exchange) -> None:
+        """Run the application for an exchange, unless its client has left while it was in line."""
         if not exchange.retract():
             return
         self._current = exchange
@@ -145,9 +153,8 @@ class InlineExecutor:
                 self._run_timed(exchange, self._request_timeout)
             else:
                 self._context.copy().run(self._handler, exchange, self.wait)
-        except BaseException:
-            log.exception("the handler failed: %s", describe(exchange))
-            exchange.abort()
+        except BaseException as error:
+            end_failed(exchange, error)
         finally:
             self._current = None
 
@@ -182,7 +189,7 @@ class InlineExecutor:
                 woken = True
 
             woken = exchange.watch(want, wake)
-            if woken and (now := self._reactor.clock()) >= self._turned + TURN:
+            if woken and (now := self._reactor.clock()) >= self._turned + STREAMING_TURN:
                 self._turned = now
                 self._reactor.poll(0)
             while not woken and not self._shield.late:

@@ -26,6 +26,7 @@ class LoopThreadExecutor:
         self._reactor = reactor
         self._loop = asyncio.new_event_loop()
         self._tasks = _ThreadTasks(handler, self._loop, _nothing)
+        self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._turn, name="asteri-loop", daemon=True)
         self._over = False
         """Whether the loop has ended by itself."""
@@ -54,14 +55,16 @@ class LoopThreadExecutor:
     def shutdown(self) -> None:
         if self._thread.is_alive():
             if not self._over:
-                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
         self._tasks.shutdown()
         self._loop.close()
 
     def _turn(self) -> None:
         try:
-            self._loop.run_forever()
+            # Not `run_forever`: what has to live as long as the loop is bound to the task of its run by some, as by
+            # anyio its threads.
+            self._loop.run_until_complete(self._stopping.wait())
         except BaseException as error:
             # A task of the application's own has ended the interpreter, as it would on an async worker.
             self._over = True

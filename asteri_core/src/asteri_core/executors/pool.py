@@ -11,12 +11,13 @@ import logging
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from queue import SimpleQueue
 
 from ..reactor import Reactor
 from ..sansio.connection import Exchange, Want
 from ..specs import BlockingHandler
-from .executor import answer_timeout, describe, log_overdue
+from .executor import end_failed, end_overdue
 from .shared import SharedExchange
 
 log = logging.getLogger("asteri.error")
@@ -63,13 +64,8 @@ class PoolExecutor:
         self._queue.put(call)
 
     def _add_thread(self) -> None:
-        thread = threading.Thread(target=self._work, name=f"asteri-{len(self._threads)}", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:
-            # The system has no more of them: the call waits for another thread, or for the next try.
-            log.error("running on with %d threads: %s", len(self._threads), error)
-        else:
+        thread = start_thread(self._work, len(self._threads))
+        if thread is not None:
             self._threads.append(thread)
 
     def expire(self, exchange: Exchange) -> None:
@@ -77,10 +73,7 @@ class PoolExecutor:
         if call is None:
             return
         call.shared.detach()
-        frame = sys._current_frames().get(call.thread)
-        stack = "".join(traceback.format_stack(frame)) if frame is not None else "it waits for a free thread"
-        log_overdue(exchange, stack)
-        answer_timeout(exchange)
+        end_overdue(exchange, stack_of(call.thread))
 
     def shutdown(self) -> None:
         for _ in self._threads:
@@ -91,19 +84,20 @@ class PoolExecutor:
 
     def _work(self) -> None:
         ident = threading.get_ident()
-        handler, wait, context = self._handler, self.wait, self._context
-        while True:
-            call = self._queue.get()
-            if call is None:
-                return
+        while (call := self._queue.get()) is not None:
             call.thread = ident
-            try:
-                # Neither for a client that has left while its request waited, nor for one that has had its 504.
-                if call.shared.retract():
-                    context.copy().run(handler, call.shared, wait)
-            except BaseException:
-                log.exception("the handler failed: %s", describe(call.exchange))
-                call.shared.abort()
+            self._run(call)
+            # What has ended is not to live on for as long as there is nothing to do.
+            del call
+
+    def _run(self, call: _Call) -> None:
+        try:
+            # Neither for a client that has left while its request waited, nor for one that has had its 504.
+            if call.shared.retract():
+                self._context.copy().run(self._handler, call.shared, self.wait)
+        except BaseException as error:
+            end_failed(call.shared, error)
+        finally:
             # Without the lock: one step of a dictionary, and `expire` knows calls that have just ended.
             del self._calls[call.exchange]
 
@@ -112,3 +106,20 @@ class PoolExecutor:
         event = threading.Event()
         if not exchange.watch(want, event.set):
             event.wait()
+
+
+def start_thread(work: Callable[[], None], number: int) -> threading.Thread | None:
+    """The thread of this number, or None when the system has no more: calls wait for another one, or the next try."""
+    thread = threading.Thread(target=work, name=f"asteri-{number}", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        log.error("running on with %d threads: %s", number, error)
+        return None
+    return thread
+
+
+def stack_of(thread: int) -> str:
+    """Where the thread of this identifier is, for the log; 0 is none yet."""
+    frame = sys._current_frames().get(thread)
+    return "".join(traceback.format_stack(frame)) if frame is not None else "it waits for a free thread"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import logging
 import traceback
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any
 
 from ..sansio.connection import Exchange, Want
 from ..specs import AsyncHandler
-from .executor import answer_timeout, describe, log_overdue
+from .executor import end_failed, end_overdue
 
 log = logging.getLogger("asteri.error")
 
@@ -72,9 +73,8 @@ class TaskExecutor:
     def expire(self, exchange: Exchange) -> None:
         task = self._tasks.get(exchange)
         if task is not None:
-            log_overdue(exchange, format_stack(task))
-            answer_timeout(exchange)
-            task.cancel("request time-out")
+            end_overdue(exchange, format_stack(task))
+            self._cancel(exchange, task, "request time-out")
 
     def shutdown(self) -> None:
         self._loop.run_until_complete(self._end_loop())
@@ -91,25 +91,32 @@ class TaskExecutor:
 
     async def finish(self) -> None:
         """Cancel what still runs and run the handler's shutdown."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel("the server stops")
+        tasks = list(self._tasks.items())
+        for exchange, task in tasks:
+            self._cancel(exchange, task, "the server stops")
         if tasks:
-            await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+            await asyncio.wait([task for _, task in tasks], timeout=CANCEL_SECONDS)
         try:
             await asyncio.wait_for(self._handler.shutdown(), SHUTDOWN_SECONDS)
         except TimeoutError:
             log.error("the application did not shut down in %.0f s", SHUTDOWN_SECONDS)
+
+    def _cancel(self, exchange: Exchange, task: asyncio.Task[None], reason: str) -> None:
+        task.cancel(reason)
+        if inspect.getcoroutinestate(task.get_coro()) == inspect.CORO_CREATED:  # type: ignore[arg-type]
+            # It ends before its first step, so nothing of `_run` is done.
+            exchange.abort()
+            self._tasks.pop(exchange, None)
+            self._flush()
 
     async def _run(self, exchange: Exchange) -> None:
         try:
             await self._handler(exchange, self.wait)
         except asyncio.CancelledError:
             exchange.abort()
-        except BaseException:
+        except BaseException as error:
             # An application that ends the interpreter ends its own request, not the worker.
-            log.exception("the handler failed: %s", describe(exchange))
-            exchange.abort()
+            end_failed(exchange, error)
         finally:
             self._tasks.pop(exchange, None)
             self._waits.pop(exchange, None)
@@ -117,14 +124,15 @@ class TaskExecutor:
 
     async def wait(self, exchange: Exchange, want: Want) -> None:
         """Suspend the calling task until ``want`` may hold, and in any case for one turn of the loop."""
-        waits = self._waits.setdefault(exchange, {})
-        future = waits.get(want)
+        waits = self._waits.get(exchange)
+        future = waits.get(want) if waits is not None else None
         if future is None or future.done():
             future = self._loop.create_future()
             if exchange.watch(want, self._resolver(future)):
                 await asyncio.sleep(0)
                 return
-            waits[want] = future
+            # Only now: a task that is left behind asks also for what is over, and nobody would forget that again.
+            self._waits.setdefault(exchange, {})[want] = future
         await asyncio.shield(future)
 
     def _resolver(self, future: asyncio.Future[None]) -> Any:

@@ -12,6 +12,7 @@ interrupt may be anything.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import selectors
@@ -99,7 +100,9 @@ class Worker:
         self.ready = True
         # The log first: what the arbiter does about it comes after it there too.
         log.info("worker ready")
-        os.write(context.ready_fd, READY)
+        # An arbiter that is gone is not told any more; the lifeline says what to do then.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(context.ready_fd, READY)
         os.close(context.ready_fd)
 
     def serve(self) -> None:

@@ -79,6 +79,8 @@ class Reactor:
         """Peers accepted in one turn; what is more is left to the next turn and to other workers."""
         self.on_dirty: Callable[[], None] | None = None
         """Set by a foreign loop (door 3): called when `poll` is needed although no descriptor will say so."""
+        self.pumps: list[Stream] = []
+        """The streams that are being pumped, the last one within the others."""
         self._max_connections = max_connections
         self._poller = selectors.DefaultSelector()
         self._streams: set[Stream] = set()
@@ -100,12 +102,20 @@ class Reactor:
 
     def poll(self, timeout: float | None = None) -> None:
         """One turn: wait at most ``timeout`` seconds (None: until something happens), then handle what has happened."""
+        self.turn(timeout)
+
+    def turn(self, timeout: float | None) -> bool:
+        """`poll`; whether anything has happened."""
+        dispatched = False
         with self.lock:
             self._sleeping = False
+            for stream in self.pumps:
+                stream.pump_within(self.now)
             if self._dirty:
                 # What leaves now may be what somebody waits for, so they get their turn before we sleep.
                 self.flush()
                 timeout = 0
+                dispatched = True
             limit = self.timeout()
             if timeout is None or (limit is not None and limit < timeout):
                 timeout = limit
@@ -120,12 +130,14 @@ class Reactor:
             self.now = now = self.clock()
             for key, mask in ready:
                 key.data(mask)
+            dispatched = dispatched or bool(ready or self._posted)
             while self._posted:
                 self._posted.popleft()()
             if self._timers.next() <= now:
-                for callback in self._timers.due(now):
-                    callback()
+                dispatched = True
+                self._timers.run(now)
             if self._deadlines.next() <= now:
+                dispatched = True
                 for stream in self._deadlines.due(now):
                     stream.expire(now)
             if self._dirty:
@@ -133,6 +145,7 @@ class Reactor:
             # Between two turns a foreign loop may sleep for us.
             self._sleeping_until = NEVER
             self._sleeping = True
+        return dispatched
 
     def timeout(self) -> float | None:
         """Seconds until the next deadline or timer; 0 when work is waiting, None when there is none."""
@@ -226,7 +239,7 @@ class Reactor:
         self.unlisten()
         self.now = now = self.clock()
         for stream in list(self._streams):
-            stream.lose(now)
+            stream.abandon(now)
 
     def close(self) -> None:
         """Give every peer up and free the reactor's own descriptors."""
@@ -263,6 +276,10 @@ class Reactor:
             self.attach(sock, Peer(_plain(address), _plain(sock.getsockname())), factory)
         except OSError:
             # The peer has left between the two calls; some systems then refuse the socket options.
+            sock.close()
+        except Exception:
+            # The factory has raised: that is one peer's loss as well.
+            log.exception("a connection has failed, its peer is given up")
             sock.close()
         return True
 
@@ -318,15 +335,29 @@ class Reactor:
 
     def add(self, fileobj: Any, events: int, ready: Callable[[int], None]) -> None:
         """Watch a foreign descriptor in the same wait; ``ready`` is called with the mask."""
-        self._poller.register(fileobj, events, ready)
+        self._poller.register(fileobj, events, _Foreign(ready))
 
     def change(self, fileobj: Any, events: int, ready: Callable[[int], None]) -> None:
         """Change what a foreign descriptor is watched for."""
-        self._poller.modify(fileobj, events, ready)
+        foreign: _Foreign = self._poller.get_key(fileobj).data
+        self._poller.modify(fileobj, events, foreign)
+        foreign.ready = ready
 
     def remove(self, fileobj: Any) -> None:
         """Watch a foreign descriptor no more."""
-        self._poller.unregister(fileobj)
+        self._poller.unregister(fileobj).data.ready = _ignore
+
+
+class _Foreign:
+    """What is called for a foreign descriptor. One that is taken out is not called any more, also in this turn."""
+
+    __slots__ = ("ready",)
+
+    def __init__(self, ready: Callable[[int], None]) -> None:
+        self.ready = ready
+
+    def __call__(self, mask: int) -> None:
+        self.ready(mask)
 
 
 def _plain(address: Any) -> Address:

@@ -120,15 +120,38 @@ class Stream:
             self._dirty = False
             self._settle()
             return
+        if self._pumping:
+            # Further up the stack, and it goes on there.
+            self._again = True
+            return
+        pumps = self._reactor.pumps
+        pumps.append(self)
+        self._pumping = True
+        try:
+            try:
+                self._pass_on(now)
+            finally:
+                self._pumping = self._dirty = False
+                pumps.pop()
+            self._settle()
+        except Exception:
+            self._give_up(now)
+        except BaseException:
+            # An interrupt is none of this peer's affair: it goes on in another turn.
+            self.wake()
+            raise
+
+    def pump_within(self, now: float) -> None:
+        """`pump` for one that is being pumped further up the stack, because somebody there is going to wait."""
         try:
             self._pass_on(now)
             self._settle()
         except Exception:
             self._give_up(now)
+        self._again = True
 
     def _pass_on(self, now: float) -> None:
         session = self._session
-        self._pumping = True
         while True:
             self._again = False
             for event in session.events():
@@ -148,7 +171,6 @@ class Stream:
                     self._again = True
             if not self._again or self._unsent:
                 break
-        self._pumping = self._dirty = False
 
     def expire(self, now: float) -> None:
         """A deadline may have passed."""
@@ -172,6 +194,13 @@ class Stream:
                 self._give_up(now)
             self.pump(now)
 
+    def abandon(self, now: float) -> None:
+        """`lose`, whatever the connection says to that."""
+        try:
+            self.lose(now)
+        except Exception:
+            self._give_up(now)
+
     def lose(self, now: float) -> None:
         """Give the peer up: everything that runs for it is over.
 
@@ -192,7 +221,6 @@ class Stream:
     def _give_up(self, now: float) -> None:
         """The connection has raised."""
         log.exception("a connection has failed, its peer is given up")
-        self._pumping = self._dirty = False
         try:
             self.lose(now)
         except Exception:

@@ -85,6 +85,7 @@ class Timer:
     def __init__(self, when: float, callback: Callable[[], None]) -> None:
         self.when = when
         self.callback: Callable[[], None] | None = callback
+        """None when it has been called or cancelled."""
 
     def cancel(self) -> None:
         self.callback = None
@@ -102,14 +103,25 @@ class Timers:
         heapq.heappush(self._heap, (when, next(self._count), timer))
         return timer
 
-    def due(self, now: float) -> list[Callable[[], None]]:
-        """Take out the callbacks whose time has come."""
-        callbacks: list[Callable[[], None]] = []
-        while self._heap and (self._heap[0][0] <= now or self._heap[0][2].callback is None):
-            callback = heapq.heappop(self._heap)[2].callback
-            if callback is not None:
-                callbacks.append(callback)
-        return callbacks
+    def run(self, now: float) -> None:
+        """Call the callbacks whose time has come, not those that are set meanwhile.
+
+        When one raises, those behind it are left for the next call.
+        """
+        due: list[tuple[float, int, Timer]] = []
+        while self._heap and self._heap[0][0] <= now:
+            due.append(heapq.heappop(self._heap))
+        due.reverse()
+        try:
+            while due:
+                timer = due.pop()[2]
+                # Asked only now: the one before it may have cancelled it.
+                callback, timer.callback = timer.callback, None
+                if callback is not None:
+                    callback()
+        finally:
+            for entry in due:
+                heapq.heappush(self._heap, entry)
 
     def next(self) -> float:
         """When the first timer is due; `NEVER` if there is none."""

@@ -10,23 +10,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..errors import Disconnected
-from ..reactor import Reactor
 from ..sansio.connection import Colour, Exchange, Want
 from ..specs import Config, WorkerSpec
-from ..worker_api import Host
+from ..worker_api import PYTHON_KERNEL, Host, Kernel
 from .lines import LineConnection
 
 Connect = Callable[[], socket.socket]
 LEAK: contextvars.ContextVar[str] = contextvars.ContextVar("LEAK", default="clean")
 
 
-def check_executor(spec: WorkerSpec, config: Config, timeout: float = 10.0) -> None:
+def check_executor(spec: WorkerSpec, config: Config, timeout: float = 10.0, kernel: Kernel = PYTHON_KERNEL) -> None:
     """Raise AssertionError where the worker model of ``spec`` breaks its contracts, TimeoutError where it hangs.
 
     It is run with a protocol of one line per request and a handler of its own colour, in a thread, with two
-    ``--threads``.
+    ``--threads``. ``kernel`` are the twins that it finds as `asteri_core.worker_api.Host.kernel`.
     """
-    with _running(spec, config) as port:
+    with _running(spec, config, kernel) as port:
 
         def connect() -> socket.socket:
             return socket.create_connection(("127.0.0.1", port), timeout)
@@ -104,7 +103,7 @@ def _line(client: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def _running(spec: WorkerSpec, config: Config) -> Iterator[int]:
+def _running(spec: WorkerSpec, config: Config, kernel: Kernel) -> Iterator[int]:
     """The worker model in a thread, with its reactor listening; the port."""
     executor: Any = None
     hanging: list[Exchange] = []
@@ -114,8 +113,8 @@ def _running(spec: WorkerSpec, config: Config) -> Iterator[int]:
             hanging.append(exchange)
         executor.start(exchange)
 
-    reactor = Reactor(started=started)
-    model = spec.factory(Host(config, reactor, 2, None))
+    reactor = kernel.Reactor(started=started)
+    model = spec.factory(Host(config, reactor, 2, None, kernel))
     executor = model.executor(BlockingLines() if spec.colour is Colour.BLOCKING else AsyncLines())
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)

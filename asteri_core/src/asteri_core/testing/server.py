@@ -35,6 +35,13 @@ class RunningServer:
 
     def workers(self) -> list[int]:
         """The process ids of the workers that live now (Linux)."""
+        # A child that goes while the file is read can hide another one (proc(5)): two looks have to agree.
+        before: list[int] | None = None
+        while before != (now := self._children()):
+            before = now
+        return now
+
+    def _children(self) -> list[int]:
         with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as file:
             return [int(pid) for pid in file.read().split()]
 

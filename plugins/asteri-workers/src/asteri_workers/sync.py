@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from asteri_core.api import BlockingHandler
-from asteri_core.worker_api import Host, InlineExecutor
+from typing import Any
 
-TURN = 0.005
-"""Seconds after which the reactor gets a turn although more requests are in line, so that other peers' bytes move."""
+from asteri_core.api import BlockingHandler
+from asteri_core.worker_api import Executor, Host
 
 
 class SyncModel:
@@ -17,12 +16,14 @@ class SyncModel:
         self._reactor = host.reactor
         # A second peer accepted in the same turn would wait behind the first one's request, not in another worker.
         host.reactor.accept_batch = 1
-        self._executor: InlineExecutor | None = None
+        self._executor: Any = None
+        """An `asteri_core.worker_api.InlineExecutor`, or its twin."""
         self._stopped = False
 
-    def executor(self, handler: BlockingHandler) -> InlineExecutor:
-        self._executor = InlineExecutor(handler, self._reactor, self._host.request_timeout)
-        return self._executor
+    def executor(self, handler: BlockingHandler) -> Executor:
+        executor: Executor = self._host.kernel.InlineExecutor(handler, self._reactor, self._host.request_timeout)
+        self._executor = executor
+        return executor
 
     def run(self) -> None:
         poll = self._reactor.poll
@@ -32,18 +33,9 @@ class SyncModel:
             while not self._stopped:
                 poll()
             return
-        clock, flush = self._reactor.clock, self._reactor.flush
-        turned = 0.0
         while not self._stopped:
-            if not executor.waiting:
-                poll()
-                turned = clock()
-                continue
-            executor.run_next()
-            flush()
-            if clock() > turned + TURN:
-                poll(0)
-                turned = clock()
+            executor.run_line()
+            poll(0 if executor.waiting else None)
 
     def stop(self) -> None:
         self._stopped = True

@@ -1,15 +1,13 @@
-"""Blocking handlers: the time-out that is a signal, clients that have left in line, threads that are refused."""
+"""The request time-out that interrupts a blocking handler: a signal, and where it may not come."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from asteri_core.api import Exchange, Sendable, Want
 from asteri_core.executors.inline import InlineExecutor
-from asteri_core.executors.pool import PoolExecutor
 from asteri_core.reactor import Reactor
 from asteri_core.testing import MemoryExchange
 
@@ -24,11 +22,10 @@ def spin(seconds: float) -> None:
 
 
 class Handler:
-    """Runs one function, and counts."""
+    """Runs one function."""
 
     def __init__(self, application: Callable[..., None]) -> None:
         self.application = application
-        self.calls = 0
 
     def startup(self) -> None:
         """Nothing to start."""
@@ -37,7 +34,6 @@ class Handler:
         """Nothing to end."""
 
     def __call__(self, exchange: Exchange, wait: Callable[[Exchange, Want], None]) -> None:
-        self.calls += 1
         self.application(exchange, wait)
 
 
@@ -54,7 +50,7 @@ def run(reactor: Reactor, exchange: Exchange, application: Callable[..., None]) 
     executor.startup()
     try:
         executor.start(exchange)
-        executor.run_next()
+        executor.run_line()
     finally:
         executor.shutdown()
 
@@ -110,70 +106,3 @@ def test_the_time_out_ends_a_wait_for_a_silent_peer(reactor: Reactor) -> None:
     exchange.blocked = True
     run(reactor, exchange, lambda exchange, wait: wait(exchange, Want.WRITE))
     assert (exchange.status, exchange.complete) == (504, True)
-
-
-class Gone(MemoryExchange):
-    """Over before its turn has come."""
-
-    def retract(self) -> bool:
-        return False
-
-
-def test_a_request_whose_client_left_in_line_is_not_run(reactor: Reactor) -> None:
-    """Else whoever sends and leaves at once keeps the application busy for nobody."""
-    handler = Handler(lambda exchange, wait: None)
-    executor = InlineExecutor(handler, reactor)
-    for exchange in (Gone(), MemoryExchange(), Gone()):
-        executor.start(exchange)
-    while executor.waiting:
-        executor.run_next()
-    assert handler.calls == 1
-    assert executor.running == 0
-
-
-def test_a_request_whose_client_left_before_a_thread_was_free_is_not_run(reactor: Reactor) -> None:
-    handler = Handler(lambda exchange, wait: None)
-    executor = PoolExecutor(handler, reactor, threads=1)
-    executor.startup()
-    for exchange in (Gone(), MemoryExchange(), Gone()):
-        executor.start(exchange)
-    executor.shutdown()
-    assert handler.calls == 1
-    assert executor.running == 0
-
-
-def test_timers_come_while_an_application_streams_to_a_quick_peer(reactor: Reactor) -> None:
-    stopped: list[bool] = []
-
-    def stream(exchange: Exchange, wait: Callable[[Exchange, Want], None]) -> None:
-        exchange.respond(200, ())
-        for _ in range(500_000):
-            exchange.send(b"")
-            wait(exchange, Want.WRITE)
-            if stopped:
-                break
-        exchange.finish()
-
-    executor = InlineExecutor(Handler(stream), reactor)
-    reactor.call_at(reactor.clock() + 0.01, lambda: stopped.append(True))
-    executor.start(MemoryExchange())
-    executor.run_next()
-    assert stopped
-
-
-def test_a_thread_that_cannot_be_started_is_tried_again(reactor: Reactor, monkeypatch: pytest.MonkeyPatch) -> None:
-    handler = Handler(lambda exchange, wait: None)
-    executor = PoolExecutor(handler, reactor, threads=2)
-    executor.startup()
-
-    def refuse(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
-        executor.start(MemoryExchange())
-    assert executor.running == 1
-    executor.start(MemoryExchange())
-    executor.shutdown()
-    assert handler.calls == 2
-    assert executor.running == 0

@@ -1,0 +1,289 @@
+"""The native reactor with a native connection: what it does with bytes that are not Python's, and how few calls it
+makes. Whole records of a socket that keeps their boundaries show what was sent by one call."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import random
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from asteri_core.testing import FakeClock
+
+RECORDS = socket.SOCK_SEQPACKET
+
+
+class Functions(ctypes.Structure):
+    """``struct asteri_reactor_v1``, where its functions return."""
+
+    _fields_ = [
+        ("size", ctypes.c_ssize_t),
+        ("lock", ctypes.PYFUNCTYPE(None, ctypes.py_object)),
+        ("unlock", ctypes.PYFUNCTYPE(None, ctypes.py_object)),
+        ("flush", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object)),
+        ("flush_later", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object)),
+    ]
+
+
+@pytest.fixture(scope="session")
+def native(compiled: Callable[..., ModuleType]) -> ModuleType:
+    return compiled("native_lines", [Path(__file__).with_name("native_lines.c")])
+
+
+@pytest.fixture
+def twin() -> Any:
+    from asteri_native import _reactor
+
+    return _reactor
+
+
+class Lines:
+    """A reactor whose peers are native connections."""
+
+    def __init__(self, served: Any, native: ModuleType) -> None:
+        self.served = served
+        self.reactor = served.reactor
+        self.started = served.started
+        self.made: list[Any] = []
+        served.factory = lambda peer, now: self.made.append(native.Lines(peer, now)) or self.made[-1]
+        get = ctypes.pythonapi.PyCapsule_GetPointer
+        get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+        self.functions = Functions.from_address(get(type(self.reactor).__asteri_reactor__, b"asteri.reactor.v1"))
+
+    def flush_later(self) -> None:
+        self.functions.lock(self.reactor)
+        assert self.functions.flush_later(self.reactor) == 0
+        self.functions.unlock(self.reactor)
+
+
+@pytest.fixture
+def lines(served: Any, native: ModuleType) -> Lines:
+    return Lines(served, native)
+
+
+@pytest.fixture
+def clocked(serve: Callable[..., Any], native: ModuleType) -> tuple[Lines, FakeClock]:
+    clock = FakeClock()
+    return Lines(serve(clock=clock), native), clock
+
+
+def records(client: socket.socket) -> list[bytes]:
+    """What has come, call by call."""
+    client.setblocking(False)
+    found = []
+    with contextlib.suppress(BlockingIOError):
+        while record := client.recv(1 << 20):
+            found.append(record)
+    return found
+
+
+def test_a_native_connection_is_driven_by_its_functions_alone(lines: Lines) -> None:
+    with lines.served.connect() as client:
+        client.sendall(b"one\ntwo\n")
+        lines.served.until(lambda: len(lines.started) == 1)
+        lines.started[0].answer(b"1\n")
+        assert lines.served.receive(client) == b"1\n"
+        lines.started[1].hand_out(b"2", b"\n")
+        assert lines.served.receive(client) == b"2\n"
+        assert lines.served.finished == lines.started
+        client.shutdown(socket.SHUT_WR)
+        assert lines.served.receive(client, b"") == b""
+        lines.served.until(lambda: lines.reactor.connections == 0)
+    assert lines.made[0].driven == 1
+
+
+def test_the_answers_of_one_batch_of_pipelined_requests_leave_in_one_call(lines: Lines) -> None:
+    lines.reactor.started = lambda line: line.answer(line.target + b"\n")
+    with lines.served.attach(RECORDS) as client:
+        client.sendall(b"".join(b"%d\n" % number for number in range(20)))
+        lines.reactor.poll(1)
+        assert records(client) == [b"".join(b"%d\n" % number for number in range(20))]
+
+
+def test_more_than_fits_into_a_cork_leaves_in_order(lines: Lines) -> None:
+    lines.reactor.started = lambda line: line.answer(line.target * 9000 + b"\n")
+    with lines.served.connect() as client:
+        client.sendall(b"".join(b"%d\n" % (number % 10) for number in range(30)))
+        expected = b"".join(b"%d" % (number % 10) * 9000 + b"\n" for number in range(30))
+        received = b""
+        while len(received) < len(expected):
+            received += lines.served.receive(client)
+        assert received == expected
+
+
+def test_an_answer_is_not_kept_for_one_that_takes_long(clocked: tuple[Lines, FakeClock]) -> None:
+    lines, clock = clocked
+
+    def slow(line: Any) -> None:
+        clock.advance(0.01)
+        line.answer(line.target + b"\n")
+
+    lines.reactor.started = slow
+    with lines.served.attach(RECORDS) as client:
+        client.sendall(b"slow\nsecond\nthird\n")
+        lines.reactor.poll(1)
+        assert records(client) == [b"slow\n", b"second\n", b"third\n"]
+
+
+def test_an_answer_may_be_kept_for_the_one_behind_it(clocked: tuple[Lines, FakeClock]) -> None:
+    lines, _ = clocked
+    with lines.served.attach(RECORDS) as client, lines.served.attach(RECORDS) as other:
+        client.sendall(b"one\ntwo\nthree\n")
+        other.sendall(b"one\ntwo\n")
+        lines.served.until(lambda: len(lines.started) == 2)
+        for line in list(lines.started):
+            line.answer(line.target)
+        lines.flush_later()
+        assert (records(client), records(other)) == ([], [])
+        assert len(lines.started) == 4
+        for line in lines.started[2:4]:
+            line.answer(line.target)
+        lines.flush_later()
+        # The other one has nothing behind it.
+        assert (records(client), records(other)) == ([], [b"onetwo"])
+        lines.reactor.flush()
+        assert records(client) == [b"onetwo"]
+        lines.started[-1].answer(b"three")
+        lines.flush_later()
+        assert records(client) == [b"three"]
+
+
+@pytest.mark.parametrize("end", ["flush", "poll", "time", "drain", "abandon", "close"])
+def test_what_was_kept_leaves_in_the_end(clocked: tuple[Lines, FakeClock], end: str) -> None:
+    lines, clock = clocked
+    with lines.served.attach(RECORDS) as client, lines.served.attach(RECORDS) as other:
+        for one in (client, other):
+            one.sendall(b"one\ntwo\n")
+        lines.served.until(lambda: len(lines.started) == 2)
+        lines.started[0].answer(b"1")
+        lines.flush_later()
+        assert records(client) == []
+        assert lines.reactor.timeout() == pytest.approx(0.001)
+        if end == "time":
+            clock.advance(0.002)
+            lines.started[1].answer(b"1")
+            lines.flush_later()
+        elif end == "poll":
+            lines.reactor.poll(0)
+        else:
+            getattr(lines.reactor, end)(*([clock()] if end == "drain" else []))
+        assert lines.served.reactor is lines.reactor
+        if end == "drain":
+            lines.reactor.poll(0)
+        client.setblocking(False)
+        assert client.recv(100) == b"1"
+
+
+def test_bytes_of_the_connection_s_own_that_do_not_leave_are_copied(lines: Lines) -> None:
+    size = 200_000
+    lines.reactor.started = lambda line: line.answer(line.target * size)
+    with lines.served.attach() as client:
+        client.sendall(b"a\nb\nc\nd\ne\n")
+        received = b""
+        while len(received) < 5 * size:
+            lines.reactor.poll(0.01)
+            received += b"".join(records(client))
+        assert received == b"".join(letter * size for letter in (b"a", b"b", b"c", b"d", b"e"))
+
+
+def test_more_pieces_than_one_call_takes_and_every_end(lines: Lines) -> None:
+    with tempfile.TemporaryFile() as file:
+        file.write(b"file")
+        file.flush()
+        pieces = [b"%d," % number for number in range(150)]
+        with lines.served.connect() as client:
+            client.sendall(b"one\ntwo\n")
+            lines.served.until(lambda: len(lines.started) == 1)
+            lines.started[0].hand_out(*pieces, bytes(20000), (file, 0, 4), b"tail\n")
+            lines.served.until(lambda: len(lines.started) == 2)
+            received = b""
+            while not received.endswith(b"tail\n"):
+                received += lines.served.receive(client)
+            assert received == b"".join(pieces) + bytes(20000) + b"filetail\n"
+            lines.started[1].hand_out(b"half", None)
+            lines.served.until(lambda: lines.reactor.connections == 0)
+            client.setblocking(True)
+            assert client.recv(100) == b"half"
+            with pytest.raises(ConnectionResetError):
+                client.recv(100)
+
+
+def test_one_call_reads_what_has_come(lines: Lines) -> None:
+    with lines.served.attach() as client:
+        for number in range(5):
+            client.sendall(b"x" * 100)
+            client.sendall(b"x" * 100)
+            lines.reactor.poll(1)
+            assert lines.made[0].calls == number + 1
+        client.sendall(b"x" * 60_000)
+        lines.reactor.poll(1)
+        assert lines.reactor.timeout() is None
+
+
+def test_scrambled_peers_lose_and_mix_nothing(lines: Lines) -> None:
+    """Peers that pipeline, are slow to read, hold back, half-close and vanish, in an order of chance."""
+    chance = random.Random(8)
+    pending: list[Any] = []
+    lines.reactor.started = pending.append
+    peers: list[tuple[socket.socket, list[bytes], list[bytes]]] = []
+    for _ in range(3000):
+        step = chance.random()
+        if step < 0.05 and len(peers) < 40:
+            client = lines.served.attach() if chance.random() < 0.5 else lines.served.connect()
+            client.setblocking(False)
+            peers.append((client, [], []))
+        elif step < 0.4 and peers:
+            client, asked, _ = chance.choice(peers)
+            with contextlib.suppress(OSError):
+                words = [b"%d" % chance.randrange(10**9) for _ in range(chance.randrange(1, 6))]
+                client.send(b"".join(word + b"\n" for word in words))
+                asked.extend(words)
+        elif step < 0.7 and pending:
+            line = pending.pop(chance.randrange(len(pending)))
+            with contextlib.suppress(ConnectionError):
+                line.answer(line.target * chance.choice([1, 1, 1, 1000, 20000]) + b"\n")
+            if chance.random() < 0.5:
+                lines.flush_later()
+        elif step < 0.72 and peers:
+            client, _, _ = peers.pop(chance.randrange(len(peers)))
+            client.close()
+        elif step < 0.75 and lines.made:
+            made = chance.choice(lines.made)
+            made.held = not made.held
+            made.wake()
+        elif step < 0.85 and peers:
+            client, _, received = chance.choice(peers)
+            with contextlib.suppress(OSError):
+                received.append(client.recv(chance.choice([100, 1 << 20])))
+        else:
+            lines.reactor.poll(0)
+    for made in lines.made:
+        made.held = 0
+        made.wake()
+    idle = 0
+    while idle < 20:
+        idle += 1
+        lines.reactor.poll(0.001)
+        while pending:
+            idle = 0
+            line = pending.pop()
+            with contextlib.suppress(ConnectionError):
+                line.answer(line.target + b"\n")
+        for client, _, received in peers:
+            with contextlib.suppress(OSError):
+                while data := client.recv(1 << 20):
+                    idle = 0
+                    received.append(data)
+    for client, asked, received in peers:
+        answers = b"".join(received).splitlines()
+        assert len(answers) == len(asked)
+        for answer, word in zip(answers, asked, strict=True):
+            assert answer in (word, word * 1000, word * 20000)
+        client.close()
+    assert len(set(map(id, lines.served.finished))) == len(lines.served.finished)

@@ -1,0 +1,65 @@
+/* What the C files of `asteri_native._reactor` share: the module's state, and who adds what to the module. */
+#ifndef REACTOR_STATE_H
+#define REACTOR_STATE_H
+
+#include "asteri/slice.h"
+
+/* Attributes and methods that are looked up while the reactor runs: the member `name_X` is the interned str "X". */
+#define REACTOR_NAMES(X)                                                                                               \
+    X(wake) X(wants_data) X(receive_data) X(receive_eof) X(lost) X(events) X(data_to_send) X(deadline) X(expire)       \
+    X(drain) X(fileno) X(error) X(exc_info) X(setblocking) X(detach) X(time) X(_ready) X(_scheduled) X(_stopping)      \
+    X(_when)
+
+#define DECLARE_NAME(name) PyObject *name_##name;
+
+typedef struct {
+    PyTypeObject *adapter_type;
+    PyTypeObject *lock_type;
+    PyTypeObject *reactor_type;
+    PyTypeObject *router_type;
+    PyTypeObject *selector_type;
+    PyTypeObject *timer_type;
+    PyObject *failed, *finished, *started, *switched; /* classes of asteri_core.api, as the next two */
+    PyTypeObject *peer;
+    PyObject *file_slice;
+    PyObject *reset;                   /* RESET */
+    PyObject *sniff_yes, *sniff_more;  /* members of Sniff */
+    PyTypeObject *selector_key;        /* selectors.SelectorKey */
+    PyObject *monotonic;               /* time.monotonic */
+    PyObject *log;                     /* the logger "asteri.error" */
+    PyObject *http;                    /* "http", the scheme of a peer */
+    PyObject *exc_info_keyword;        /* ("exc_info",) */
+    REACTOR_NAMES(DECLARE_NAME)
+} reactor_state;
+
+reactor_state *reactor_state_of(PyObject *module);
+/* Of a type of this module or a subclass of one; NULL: TypeError. */
+reactor_state *reactor_state_of_type(PyTypeObject *type);
+
+/* Each makes its types and adds them to the module. 0, -1. */
+int reactor_add_lock(PyObject *module);     /* lock.c */
+int reactor_add_timer(PyObject *module);    /* timers.c */
+int reactor_add_adapter(PyObject *module);  /* adapter.c */
+int reactor_add_router(PyObject *module);   /* router.c */
+int reactor_add_reactor(PyObject *module);  /* methods.c */
+int reactor_add_selector(PyObject *module); /* selector.c */
+
+/* A new instance of a subclass of tuple, as its own `__new__` makes it; `items` is stolen, also on failure. */
+PyObject *named_tuple(PyTypeObject *type, PyObject *items);
+
+/* The exception that is set, with its traceback, and none is set any more: a new reference, never NULL. */
+PyObject *take_exception(void);
+/* Sets an exception again; `error` is stolen. */
+void give_exception(PyObject *error);
+
+/* The exception that is set is logged with `message` and is set no more. 0; -1: what the log has raised. */
+int log_exception(reactor_state *state, const char *message);
+
+/* Whether the exception that is set is an Exception: what is not (an interrupt, an exit) ends more than one peer. */
+static inline int
+is_mere_exception(void)
+{
+    return PyErr_ExceptionMatches(PyExc_Exception);
+}
+
+#endif
