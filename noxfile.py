@@ -7,6 +7,7 @@ editable, so that what is tested is what is shipped. What each needs besides is 
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import nox
@@ -16,8 +17,10 @@ nox.options.sessions = ["lint", "types", "arch", "docs", "tests"]
 
 ROOT = Path(__file__).parent
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
-PACKAGES = [ROOT / "asteri_core", *PLUGINS, ROOT]
+PACKAGES = [ROOT / "asteri_core", ROOT / "ext", *PLUGINS, ROOT]
 """Every distribution of the repository, the facade last."""
+SANITIZED = ("asteri_core/tests", "ext", "plugins", "tests/attacks", "tests/integration", "tests/lifecycle")
+"""The tests that run C code; the others look at sources, or install packages anew."""
 
 
 def install_group(session: nox.Session, *groups: str) -> None:
@@ -26,7 +29,7 @@ def install_group(session: nox.Session, *groups: str) -> None:
     session.install(*nox.project.dependency_groups(pyproject, *groups))
 
 
-def install_packages(session: nox.Session, *groups: str) -> None:
+def install_packages(session: nox.Session, *groups: str, **environ: str) -> None:
     """Install every package of the checkout, and the groups, in one go.
 
     setuptools builds in the tree and would ship what an earlier ``build/`` still holds of deleted modules: hence the
@@ -36,7 +39,7 @@ def install_packages(session: nox.Session, *groups: str) -> None:
         shutil.rmtree(package / "build", ignore_errors=True)
     pyproject = nox.project.load_toml(ROOT / "pyproject.toml")
     requirements = nox.project.dependency_groups(pyproject, *groups) if groups else ()
-    session.install(*map(str, PACKAGES), *requirements)
+    session.install(*map(str, PACKAGES), *requirements, env=environ)
     for package in PACKAGES:
         shutil.rmtree(package / "build", ignore_errors=True)
 
@@ -67,6 +70,43 @@ def soak(session: nox.Session) -> None:
     install_packages(session, "test")
     rounds = {"SOAK_HUPS": "50", "SOAK_KILLS": "20"}
     session.run("python", "-m", "pytest", "tests/lifecycle", *session.posargs, env=rounds)
+
+
+@nox.session
+def leaks(session: nox.Session) -> None:
+    """Send a million requests of every kind to each worker model, and see that its memory stays flat."""
+    install_packages(session, "test")
+    count = {"LEAK_REQUESTS": "1000000"}
+    session.run("python", "-m", "pytest", "tests/integration/test_memory.py", *session.posargs, env=count)
+
+
+@nox.session(python="3.13")
+def py313(session: nox.Session) -> None:
+    """Run the whole suite on CPython 3.13, whose tasks start eagerly. Where to get one: docs/developing.md."""
+    install_packages(session, "test")
+    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """Run the suite with the C modules under the address and undefined-behaviour sanitizers, then look for leaks."""
+    flags = "-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
+    install_packages(session, "test", CFLAGS=flags)
+    libraries = [
+        subprocess.run(["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    environ = {
+        "LD_PRELOAD": " ".join(libraries),
+        "PYTHONMALLOC": "malloc",  # each object is a block of its own, whose bounds are seen
+        # Freed memory is kept for a while, which the measures of memory must not take for growth.
+        "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=8:allocator_may_return_null=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }
+    suite = [*SANITIZED, "-n", "2", "--timeout", "600", "-k", "not py-", *session.posargs]
+    session.run("python", "-m", "pytest", *suite, env=environ)
+    environ["ASAN_OPTIONS"] = "detect_leaks=1:fast_unwind_on_malloc=0:exitcode=0"
+    session.run("python", "tests/native/leaks.py", env=environ)
 
 
 @nox.session
@@ -104,9 +144,14 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Compare asteri with other servers, one core each. Needs ``wrk``; arguments go to benchmarks/peers.py."""
-    install_packages(session, "bench")
-    session.run("python", "benchmarks/peers.py", *session.posargs)
+    """Compare asteri with other servers, one core each. Needs ``wrk``; arguments go to benchmarks/run.py.
+
+    The servers are installed one by one: where one cannot be built, it is left out, and the report says so.
+    """
+    install_packages(session)
+    for requirement in nox.project.dependency_groups(nox.project.load_toml(ROOT / "pyproject.toml"), "bench"):
+        session.install(requirement, success_codes=range(256))
+    session.run("python", "benchmarks/run.py", *session.posargs)
 
 
 @nox.session

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DISTRIBUTIONS = [ROOT, ROOT / "asteri_core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+DISTRIBUTIONS = [ROOT, ROOT / "asteri_core", ROOT / "ext", *PLUGINS]
 
 
 def project(distribution: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ checkers run.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
+IMPURE_HEADERS = {"time.h", "pthread.h", "threads.h", "poll.h", "unistd.h", "netdb.h", "signal.h"}
 IMPURE = {"socket", "ssl", "asyncio", "threading", "time", "selectors", "select"}
 PURE_PACKAGES = ("asteri_http", "asteri_http1")
 DOORS = {
@@ -50,7 +52,8 @@ class Module(NamedTuple):
 
 def modules(tree: Path) -> Iterator[Module]:
     """Every module below the ``src`` folders of a checkout."""
-    for source in [tree / "src", tree / "asteri_core" / "src", *sorted(tree.glob("plugins/*/src"))]:
+    sources = [tree / "src", tree / "asteri_core" / "src", tree / "ext" / "src", *sorted(tree.glob("plugins/*/src"))]
+    for source in sources:
         for path in sorted(source.rglob("*.py")):
             parts = path.relative_to(source).with_suffix("").parts
             is_package = parts[-1] == "__init__"
@@ -113,7 +116,23 @@ def hook_calls_outside_the_assembly(tree: Path) -> list[str]:
     ]
 
 
-RULES = [impure_imports, side_doors, pluggy_outside_plugin_modules, hook_calls_outside_the_assembly]
+def impure_includes(tree: Path) -> list[str]:
+    """The C side of a protocol or an interface keeps to the same: no socket, no thread, no clock."""
+    return [
+        f"{path.relative_to(tree)} includes {header}"
+        for path in sorted(tree.glob("plugins/*/*/**/*.[ch]"))
+        for header in re.findall(r"^\s*#\s*include\s*<([^>]+)>", path.read_text(), re.MULTILINE)
+        if header in IMPURE_HEADERS or header.startswith(("sys/", "netinet/", "arpa/"))
+    ]
+
+
+RULES = [
+    impure_imports,
+    side_doors,
+    pluggy_outside_plugin_modules,
+    hook_calls_outside_the_assembly,
+    impure_includes,
+]
 
 VIOLATIONS: list[tuple[Callable[[Path], list[str]], str, str, str]] = [
     (impure_imports, "asteri_http1/parser.py", "def f():\n    import time", "asteri_http1.parser imports time"),
@@ -137,6 +156,14 @@ VIOLATIONS: list[tuple[Callable[[Path], list[str]], str, str, str]] = [
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_repository_keeps_the_rule(rule: Callable[[Path], list[str]]) -> None:
     assert rule(ROOT) == []
+
+
+@pytest.mark.parametrize("header", ["sys/socket.h", "time.h", "pthread.h"])
+def test_an_impure_include_is_seen(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "plugins" / "asteri-x" / "csrc" / "parser.c"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#include <string.h>\n#include <{header}>\n")
+    assert impure_includes(tmp_path) == [f"plugins/asteri-x/csrc/parser.c includes {header}"]
 
 
 @pytest.mark.parametrize(("rule", "module", "line", "expected"), VIOLATIONS)

@@ -31,7 +31,7 @@ def code(document: Path) -> list[str]:
 
 def sessions_named(line: str) -> list[str]:
     """The sessions of a nox command."""
-    found = re.search(r"\bnox (?:\S+ )*?-s ((?:[a-z]+ ?)+)", line)
+    found = re.search(r"\bnox (?:\S+ )*?-s ((?:[a-z][a-z0-9]* ?)+)", line)
     return found[1].split() if found else []
 
 
@@ -61,7 +61,7 @@ def options() -> set[str]:
 
 
 def test_every_nox_session_exists(root: Path, documents: list[Path]) -> None:
-    declared = set(re.findall(r"@nox\.session\ndef (\w+)", (root / "noxfile.py").read_text()))
+    declared = set(re.findall(r"@nox\.session(?:\(.*\))?\ndef (\w+)", (root / "noxfile.py").read_text()))
     named = {session for document in documents for line in code(document) for session in sessions_named(line)}
     assert {"serve", "tests"} <= named <= declared
 

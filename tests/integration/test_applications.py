@@ -92,7 +92,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def served(request: pytest.FixtureRequest, database: dict[str, str]) -> Iterator[Served]:
+def served(request: pytest.FixtureRequest, database: dict[str, str], implementation: str) -> Iterator[Served]:
     example: Example
     model: Model
     example, model = request.param

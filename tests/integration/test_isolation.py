@@ -31,7 +31,7 @@ numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+def server(request: pytest.FixtureRequest, implementation: str) -> Iterator[RunningServer]:
     model, app = request.param
     folder = Path(__file__).parent / "served"
     with running_server(f"{app}:app", *model.options, "--request-timeout", TIME, cwd=folder) as server:

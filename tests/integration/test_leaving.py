@@ -87,7 +87,9 @@ def _target(path: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def watched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, implementation: str
+) -> Iterator[Watched]:
     model, app = request.param
     path = str(tmp_path_factory.mktemp("control") / "s")
     with socket.socket(socket.AF_UNIX) as control:

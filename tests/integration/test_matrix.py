@@ -38,7 +38,7 @@ def combinations() -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+def server(request: pytest.FixtureRequest, implementation: str) -> Iterator[RunningServer]:
     model: Model
     model, interface = request.param
     with running_server(

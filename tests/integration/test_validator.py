@@ -32,7 +32,7 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+def server(request: pytest.FixtureRequest, implementation: str) -> Iterator[RunningServer]:
     folder = Path(__file__).parent / "served"
     # The validator says some of what it finds as warnings.
     environ = {"PYTHONWARNINGS": "always"}

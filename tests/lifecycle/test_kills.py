@@ -49,8 +49,11 @@ def test_a_kill_loses_at_most_what_the_worker_held(
     assert running.slowest < 2
 
 
-def test_a_worker_that_is_killed_while_it_is_the_only_one_leaves_the_queue_open(serve: Serve, ends: Any) -> None:
+def test_a_worker_that_is_killed_while_it_is_the_only_one_leaves_the_queue_open(
+    serve: Serve, ends: Any, ask: Callable[..., bytes]
+) -> None:
     with serve("app:wsgi") as server:
+        ask(server)  # who answers has told the arbiter that it is ready: its end is no failure to boot
         [victim] = server.workers()
         wait = ends(victim)
         os.kill(victim, signal.SIGSTOP)  # so that it accepts none of the peers that come now

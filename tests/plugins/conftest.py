@@ -126,7 +126,7 @@ class NamedModel:
         while not self._stopping:
             if self._executor is not None and self._executor.waiting:
                 self._host.reactor.poll(0)
-                self._executor.run_next()
+                self._executor.run_line()
             else:
                 self._host.reactor.poll()
 

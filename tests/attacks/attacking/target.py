@@ -1,6 +1,6 @@
 """What is attacked: protocol, implementation and worker model, and a real server process of each.
 
-The next protocols and the C twins add themselves to `PROTOCOLS` and `IMPLEMENTATIONS`; the ids of the tests follow.
+The next protocols add themselves to `PROTOCOLS`; the ids of the tests follow.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .wire import Client, Response
 HERE = Path(__file__).parents[1]
 
 PROTOCOLS = ("h1",)
-IMPLEMENTATIONS: dict[str, dict[str, str]] = {"py": {}}
+IMPLEMENTATIONS: dict[str, dict[str, str]] = {"py": {"ASTERI_IMPL": "python"}, "c": {"ASTERI_IMPL": "native"}}
 """Test id, and the environment that forces the implementation."""
 MODELS: dict[str, tuple[str, tuple[str, ...]]] = {
     "sync": ("attacking.app:wsgi", ("-k", "sync")),
