@@ -171,3 +171,10 @@ def sdists(session: nox.Session) -> None:
         session.error(f"expected {len(PACKAGES)} wheels and sdists, found {sorted(dist.iterdir())}")
     session.run(python, "-m", "pip", "install", "--quiet", *wheels, external=True)
     session.run(str(fresh / "bin" / "asteri"), "--version", external=True)
+    # The sdists have to bring everything that the C modules are made of: without them the Python twins would serve.
+    modules = (
+        "asteri_native.kernel",
+        "asteri_native.tasks",
+        *(f"asteri_{name}._native" for name in ("http1", "wsgi", "asgi")),
+    )
+    session.run(python, "-c", f"import {', '.join(modules)}", external=True)

@@ -6,8 +6,7 @@ that it is not kept for the other twin's.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -26,13 +25,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("implementation", FORCED, indirect=True, scope="session")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """The environment is that of one test, its fixtures included, and of no other in the same process."""
+    chosen = getattr(item, "callspec", None)
+    name = chosen.params.get("implementation") if chosen is not None else None
+    with pytest.MonkeyPatch.context() as patch:
+        if name is not None:
+            patch.setenv("ASTERI_IMPL", FORCED[name])
+        return (yield)
+
+
 @pytest.fixture(scope="session")
-def implementation(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Has the servers of a test run on one of the twins; ``py`` or ``c``."""
-    before = os.environ.get("ASTERI_IMPL")
-    os.environ["ASTERI_IMPL"] = FORCED[request.param]
-    yield request.param
-    if before is None:
-        del os.environ["ASTERI_IMPL"]
-    else:
-        os.environ["ASTERI_IMPL"] = before
+def implementation(request: pytest.FixtureRequest) -> str:
+    """On which of the twins the servers of a test run: ``py`` or ``c``."""
+    name: str = request.param
+    return name

@@ -369,7 +369,7 @@ def test_the_hooks_of_the_arbiter_are_called_in_their_order(serve, tmp_path):
 
 def test_a_child_inherits_no_descriptor_of_the_arbiter_s_but_its_own(serve):
     server = serve(workers="3", log_level="debug")
-    server.says("is ready", 3)
+    server.says("worker ready", 3)
     pids = [pid for _, pid in server.says(STARTED, 3)]
     arbiter_sockets = {one for one in _descriptors(server.pid) if one.startswith("socket:")}
     assert len(arbiter_sockets) == 3

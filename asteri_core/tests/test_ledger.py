@@ -181,3 +181,29 @@ def test_a_ledger_keeps_nothing_that_is_over(make: Any) -> None:
     del exchange
     gc.collect()
     assert seen() is None
+
+
+# -- the C twin alone ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["Ledger", "Lines", "Collector"])
+def test_there_is_no_half_of_one(kind: str) -> None:
+    made = getattr(asteri_native._ledger, kind)
+    with pytest.raises(TypeError, match="missing required argument"):
+        made.__new__(made)
+
+
+def test_whoever_begins_may_be_replaced_by_who_is_called(slot: Any, clock: Clock) -> None:
+    ledger: Any = asteri_native._ledger.Ledger(slot, clock)
+    begun: list[Any] = []
+
+    class First:
+        def __call__(self, exchange: Any) -> None:
+            ledger.begin = begun.append
+            gc.collect()
+            begun.append(self)
+
+    ledger.begin = First()
+    ledger.started(MemoryExchange())
+    ledger.started(MemoryExchange())
+    assert [type(one) for one in begun] == [First, MemoryExchange]

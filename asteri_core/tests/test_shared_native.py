@@ -50,6 +50,7 @@ KINDS: dict[str, Any] = {
     "status": PYFUNCTYPE(c_int, py_object),
     "sent": PYFUNCTYPE(c_int64, py_object),
     "buffered": PYFUNCTYPE(c_int64, py_object),
+    "set_body": PYFUNCTYPE(c_int, py_object, py_object),
 }
 
 
@@ -103,6 +104,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "status": lambda exchange: exchange.status,
     "sent": lambda exchange: exchange.sent,
     "buffered": lambda exchange: 7,
+    "set_body": lambda exchange, body: setattr(exchange, "body", body) or 0,
 }
 
 
@@ -203,6 +205,9 @@ def test_facts_and_numbers_are_the_exchanges_own(reactor: Any) -> None:
     assert functions.fact(shared, 0) == id(exchange.method)
     assert functions.fact(shared, BODY) == id(exchange.body)
     assert (functions.status(shared), functions.sent(shared), functions.buffered(shared)) == (204, 9, 7)
+    body = object()
+    assert functions.set_body(shared, body) == 0
+    assert exchange.body is body
     assert not reactor.lock._is_owned()
 
 

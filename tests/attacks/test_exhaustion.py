@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import resource
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -35,12 +36,22 @@ def starved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield attack
 
 
+def wait_until_none_is_left(starved: Attacked) -> None:
+    """Until the worker has opened all the descriptors that it can."""
+    limit, _ = resource.prlimit(starved.pids[0], resource.RLIMIT_NOFILE)
+    until = time.monotonic() + 20
+    while starved.descriptors() < limit:
+        assert time.monotonic() < until, f"{starved.descriptors()} descriptors of {limit}"
+
+
 def test_regression_1_uploads_without_descriptors_left_do_not_end_the_worker(starved: Attacked) -> None:
     """Each large upload needs a socket and, for a blocking application, a file."""
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(starved.client()) for _ in range(UPLOADS)]
         for client in clients:
             client.send(head(b"Content-Length: 200000", first=POST) + bytes(150000))
+        if starved.target.interface == "wsgi":
+            wait_until_none_is_left(starved)
         for client in clients:
             client.send(bytes(50000))
         statuses = {client.response().status for client in clients}

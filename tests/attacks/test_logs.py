@@ -26,12 +26,12 @@ IN_FIELDS = [b"\xe2\x80\xa8forged", b"\x85forged", b"\xc2\x9b31m", b"\xff\xfe", 
 PASSES = {0x0A, *range(0x20, 0x7F)}
 
 
-@pytest.fixture(scope="module", params=FORMATS)
+@pytest.fixture(scope="module", params=[(target, name) for target in targets("sync") for name in FORMATS], ids=str)
 def logged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Attacked, Path]]:
     """A server that writes both logs, and the folder they are in."""
     folder = tmp_path_factory.mktemp("logs")
-    [target] = targets("sync")
-    options = ["--access-logfile", str(folder / "access.log"), "--access-logformat", FORMATS[request.param]]
+    target, name = request.param
+    options = ["--access-logfile", str(folder / "access.log"), "--access-logformat", FORMATS[name]]
     with attacked(target, folder, *options) as attack:
         yield attack, folder
 

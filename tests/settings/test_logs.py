@@ -79,7 +79,7 @@ def test_a_logging_configuration_replaces_the_other_settings(serve: Serve, ask: 
         ask(server, "GET /first HTTP/1.1")
         server.stop()
     text = (folder / "own.log").read_text()
-    assert "own asteri.error worker ready\n" in text
+    assert "own asteri.error worker ready: 1 (pid " in text
     assert "GET /first" in text
     assert logging.getLevelName(logging.INFO) not in text
 

@@ -14,8 +14,9 @@ import logging
 import tempfile
 from collections.abc import Callable
 from io import BytesIO
-from typing import IO
+from typing import IO, Any
 
+from .empty_body import EMPTY_BODY
 from .errors import Disconnected, RemoteProtocolError
 from .sansio.connection import Exchange, Want
 
@@ -43,13 +44,15 @@ class Collector:
         if exchange.expects_continue:
             self._then(exchange)
             return
-        exchange.body = BytesIO()
+        exchange.body = EMPTY_BODY  # until a piece comes
         self._go_on(exchange)
 
     def _go_on(self, exchange: Exchange) -> None:
-        body: IO[bytes] = exchange.body
+        body: Any = exchange.body
         try:
             while piece := exchange.read():
+                if body is EMPTY_BODY:
+                    body = exchange.body = BytesIO()
                 if type(body) is BytesIO and body.tell() + len(piece) > self._limit:
                     body = exchange.body = _spill(body)
                 body.write(piece)

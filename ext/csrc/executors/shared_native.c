@@ -71,6 +71,15 @@ native_buffered(PyObject *self)
 }
 
 static int
+native_set_body(PyObject *self, PyObject *body)
+{
+    lock_facts(VIEW(self));
+    int failed = VIEW(self)->functions->set_body(VIEW(self)->exchange, body);
+    unlock_facts(VIEW(self));
+    return failed;
+}
+
+static int
 native_read(PyObject *self, PyObject **data)
 {
     if (shared_enter(VIEW(self)) < 0) {
@@ -143,6 +152,7 @@ static const asteri_exchange_v1 native_functions = {
     .status = native_status,
     .sent = native_sent,
     .buffered = native_buffered,
+    .set_body = native_set_body,
 };
 
 int

@@ -10,36 +10,34 @@ typedef struct {
     PyObject *collect; /* owned: the Python collector's collect */
     Py_ssize_t limit;
     exchange_kind kind;
+    ledger_state *state; /* of the module, which the type keeps alive */
 } Collector;
 
 static PyObject *
-go_on(Collector *self, ledger_state *state, PyObject *exchange, PyObject *piece)
+go_on(Collector *self, const asteri_exchange_v1 *functions, PyObject *exchange, PyObject *body)
 {
-    PyObject *body = piece == NULL ? PyObject_CallNoArgs(state->bytes_io) : PyObject_CallOneArg(state->bytes_io, piece);
-    if (body == NULL) {
+    if (functions->set_body(exchange, body) < 0) {
         return NULL;
     }
-    int failed = PyObject_SetAttr(exchange, state->body, body) < 0;
-    Py_DECREF(body);
-    return failed ? NULL : PyObject_CallOneArg(self->then, exchange);
+    return pass_exchange_on(self->then, exchange);
 }
 
 static PyObject *
 Collector_collect(PyObject *object, PyObject *exchange)
 {
     Collector *self = (Collector *)object;
-    ledger_state *state = ledger_state_of_type(Py_TYPE(object));
+    ledger_state *state = self->state;
     const asteri_exchange_v1 *functions = exchange_functions(&self->kind, exchange);
     if (functions == NULL) {
-        return PyObject_CallOneArg(self->collect, exchange);
+        return pass_exchange_on(self->collect, exchange);
     }
     const asteri_request *request = functions->request(exchange);
     if (!request->has_body) {
-        return go_on(self, state, exchange, NULL);
+        return go_on(self, functions, exchange, state->empty_body);
     }
     if (request->expects_continue || request->content_length < 0 || request->content_length > self->limit ||
         functions->buffered(exchange) != request->content_length) {
-        return PyObject_CallOneArg(self->collect, exchange);
+        return pass_exchange_on(self->collect, exchange);
     }
     PyObject *piece = NULL;
     if (functions->read(exchange, &piece) != 1) {
@@ -49,23 +47,33 @@ Collector_collect(PyObject *object, PyObject *exchange)
         }
         return NULL;
     }
-    PyObject *result = go_on(self, state, exchange, piece);
+    PyObject *body = PyBytes_GET_SIZE(piece) == 0 ? Py_NewRef(state->empty_body)
+                                                  : PyObject_CallOneArg(state->bytes_io, piece);
     Py_DECREF(piece);
+    PyObject *result = body == NULL ? NULL : go_on(self, functions, exchange, body);
+    Py_XDECREF(body);
     return result;
 }
 
 static int
-Collector_init(PyObject *object, PyObject *args, PyObject *kwargs)
+Collector_fill(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     Collector *self = (Collector *)object;
+    self->state = ledger_state_of_type(Py_TYPE(object));
     static char *names[] = {"limit", "then", "collect", NULL};
     PyObject *then, *collect;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "nOO:Collector", names, &self->limit, &then, &collect)) {
         return -1;
     }
-    Py_XSETREF(self->then, Py_NewRef(then));
-    Py_XSETREF(self->collect, Py_NewRef(collect));
+    self->then = Py_NewRef(then);
+    self->collect = Py_NewRef(collect);
     return 0;
+}
+
+static PyObject *
+Collector_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    return ledger_made(type, args, kwargs, Collector_fill);
 }
 
 static int
@@ -107,8 +115,7 @@ static PyMethodDef Collector_methods[] = {
 static PyType_Slot Collector_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("Collector(limit, then, collect)\n--\n\n"
                                   "Calls then(exchange) once exchange.body is whole; collect(exchange) is the slow road.")},
-    {Py_tp_init, Collector_init},
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_new, Collector_new},
     {Py_tp_traverse, Collector_traverse},
     {Py_tp_clear, Collector_clear},
     {Py_tp_dealloc, Collector_dealloc},

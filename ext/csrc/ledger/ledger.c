@@ -22,6 +22,7 @@ typedef struct {
     double request_timeout;
     running_table running;
     exchange_kind kind;
+    ledger_state *state; /* of the module, which the type keeps alive */
 } Ledger;
 
 static int
@@ -109,14 +110,17 @@ pass_on(PyObject *to, PyObject *exchange)
         PyErr_SetString(PyExc_RuntimeError, "the ledger has nobody to pass a request on to");
         return NULL;
     }
-    return PyObject_CallOneArg(to, exchange);
+    Py_INCREF(to); /* whoever is called may set another one */
+    PyObject *result = pass_exchange_on(to, exchange);
+    Py_DECREF(to);
+    return result;
 }
 
 static PyObject *
 Ledger_started(PyObject *object, PyObject *exchange)
 {
     Ledger *self = (Ledger *)object;
-    ledger_state *state = ledger_state_of_type(Py_TYPE(object));
+    ledger_state *state = self->state;
     double now;
     if (read_clock(self, &now) < 0 || running_add(&self->running, exchange, now) < 0) {
         return NULL;
@@ -190,12 +194,8 @@ count_answer(Ledger *self, double seconds, int64_t status, int64_t sent)
     slot->busy += seconds;
     /* The number of bits of the whole microseconds: 0 µs is bucket 0, 1 µs bucket 1, 2 and 3 µs bucket 2. */
     uint64_t microseconds = seconds > 0 ? (uint64_t)(seconds * 1e6) : 0;
-    int bucket = 0;
-    while (microseconds != 0 && bucket < ASTERI_BUCKETS - 1) {
-        microseconds >>= 1;
-        bucket++;
-    }
-    slot->latency[bucket]++;
+    int bucket = microseconds == 0 ? 0 : 64 - __builtin_clzll(microseconds);
+    slot->latency[bucket < ASTERI_BUCKETS ? bucket : ASTERI_BUCKETS - 1]++;
 }
 
 static int
@@ -231,7 +231,7 @@ static PyObject *
 Ledger_finished(PyObject *object, PyObject *exchange)
 {
     Ledger *self = (Ledger *)object;
-    ledger_state *state = ledger_state_of_type(Py_TYPE(object));
+    ledger_state *state = self->state;
     double now;
     if (read_clock(self, &now) < 0) {
         return NULL;
@@ -261,6 +261,7 @@ Ledger_finished(PyObject *object, PyObject *exchange)
 
 /* -- what is asked now and then ------------------------------------------------------------------------------------ */
 
+/* The exchanges of copied entries, which are stolen. */
 static PyObject *
 as_list(running_entry *entries, size_t count)
 {
@@ -268,8 +269,13 @@ as_list(running_entry *entries, size_t count)
         return NULL;
     }
     PyObject *list = PyList_New((Py_ssize_t)count);
-    for (size_t index = 0; list != NULL && index < count; index++) {
-        PyList_SET_ITEM(list, (Py_ssize_t)index, Py_NewRef(entries[index].exchange));
+    for (size_t index = 0; index < count; index++) {
+        if (list != NULL) {
+            PyList_SET_ITEM(list, (Py_ssize_t)index, entries[index].exchange);
+        }
+        else {
+            Py_DECREF(entries[index].exchange);
+        }
     }
     PyMem_Free(entries);
     return list;
@@ -308,17 +314,13 @@ Ledger_running(PyObject *object, void *Py_UNUSED(closure))
 /* -- its life ------------------------------------------------------------------------------------------------------ */
 
 static int
-Ledger_init(PyObject *object, PyObject *args, PyObject *kwargs)
+Ledger_fill(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     Ledger *self = (Ledger *)object;
-    ledger_state *state = ledger_state_of_type(Py_TYPE(object));
+    ledger_state *state = self->state = ledger_state_of_type(Py_TYPE(object));
     static char *names[] = {"slot",  "clock",    "access",          "pre_request", "post_request",
                             "owner", "requests", "request_timeout", NULL};
     PyObject *slot, *clock, *access = Py_None, *pre_request = NULL, *post_request = NULL, *owner = Py_None;
-    if (self->running.entries != NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "a ledger is initialised once");
-        return -1;
-    }
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|$OOOOLd:Ledger", names, &slot, &clock, &access, &pre_request,
                                      &post_request, &owner, &self->requests, &self->request_timeout)) {
         return -1;
@@ -347,6 +349,12 @@ Ledger_init(PyObject *object, PyObject *args, PyObject *kwargs)
         return -1;
     }
     return running_init(&self->running);
+}
+
+static PyObject *
+Ledger_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    return ledger_made(type, args, kwargs, Ledger_fill);
 }
 
 static int
@@ -421,8 +429,7 @@ static PyGetSetDef Ledger_getset[] = {
 
 static PyType_Slot Ledger_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("The book-keeping of one worker: the twin of asteri_core.ledger.Ledger.")},
-    {Py_tp_init, Ledger_init},
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_new, Ledger_new},
     {Py_tp_traverse, Ledger_traverse},
     {Py_tp_clear, Ledger_clear},
     {Py_tp_dealloc, Ledger_dealloc},

@@ -164,6 +164,17 @@ append_word(Lines *self, asteri_slice value)
 
 /* -- atoms --------------------------------------------------------------------------------------------------------- */
 
+/* What an atom's function gives must be bytes. 1; 0: TypeError. */
+static int
+is_bytes(PyObject *piece)
+{
+    if (!PyBytes_Check(piece)) {
+        PyErr_SetString(PyExc_TypeError, "an atom of the access log is bytes");
+        return 0;
+    }
+    return 1;
+}
+
 static int
 append_python(const line *one, PyObject *function)
 {
@@ -172,13 +183,7 @@ append_python(const line *one, PyObject *function)
     if (bytes == NULL) {
         return -1;
     }
-    int result = -1;
-    if (!PyBytes_Check(bytes)) {
-        PyErr_SetString(PyExc_TypeError, "an atom of the access log is bytes");
-    }
-    else {
-        result = append_object(one->self, bytes);
-    }
+    int result = is_bytes(bytes) ? append_object(one->self, bytes) : -1;
     Py_DECREF(bytes);
     return result;
 }
@@ -211,7 +216,8 @@ append_clock(const line *one, PyObject *function)
     if (self->stamp == NULL || second != self->second) {
         PyObject *arguments[] = {one->exchange, one->duration, one->wall};
         PyObject *stamp = PyObject_Vectorcall(function, arguments, 3, NULL);
-        if (stamp == NULL) {
+        if (stamp == NULL || !is_bytes(stamp)) {
+            Py_XDECREF(stamp);
             return -1;
         }
         Py_XSETREF(self->stamp, stamp);
@@ -344,6 +350,13 @@ hand_over(Lines *self, ledger_state *state)
     return result == NULL ? -1 : 0;
 }
 
+/* Whether a time can be told as a number of microseconds; what a broken clock gives else is the Python log's affair. */
+static int
+is_number(double seconds)
+{
+    return seconds > -1e12 && seconds < 1e12;
+}
+
 static PyObject *
 Lines_write(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
@@ -363,13 +376,14 @@ Lines_write(PyObject *object, PyObject *const *args, Py_ssize_t count)
         if (PyErr_Occurred()) {
             return NULL;
         }
-        for (Py_ssize_t index = 0; index < self->count; index++) {
+        int fits = is_number(one.seconds) && is_number(one.time);
+        for (Py_ssize_t index = 0; fits && index < self->count; index++) {
             if (append_part(&one, &self->parts[index]) < 0) {
                 self->size = before;
                 return NULL;
             }
         }
-        if (self->size - before <= PIPE_BUF) {
+        if (fits && self->size - before <= PIPE_BUF) {
             if (self->size >= HANDED_OVER && hand_over(self, state) < 0) {
                 return NULL;
             }
@@ -467,16 +481,12 @@ take_parts(Lines *self, PyObject *list)
 }
 
 static int
-Lines_init(PyObject *object, PyObject *args, PyObject *kwargs)
+Lines_fill(PyObject *object, PyObject *args, PyObject *kwargs)
 {
     Lines *self = (Lines *)object;
     ledger_state *state = ledger_state_of_type(Py_TYPE(object));
     static char *names[] = {"log", NULL};
     PyObject *log;
-    if (self->log != NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "lines are initialised once");
-        return -1;
-    }
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:Lines", names, &log)) {
         return -1;
     }
@@ -499,6 +509,12 @@ Lines_init(PyObject *object, PyObject *args, PyObject *kwargs)
     }
     Py_DECREF(list);
     return result;
+}
+
+static PyObject *
+Lines_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    return ledger_made(type, args, kwargs, Lines_fill);
 }
 
 static int
@@ -544,8 +560,7 @@ static PyMethodDef Lines_methods[] = {
 
 static PyType_Slot Lines_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("Lines(log)\n--\n\nMakes the lines of an asteri_core.logs.AccessLog.")},
-    {Py_tp_init, Lines_init},
-    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_new, Lines_new},
     {Py_tp_traverse, Lines_traverse},
     {Py_tp_dealloc, Lines_dealloc},
     {Py_tp_methods, Lines_methods},

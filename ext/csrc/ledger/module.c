@@ -5,8 +5,8 @@
     DO((state)->call_hook);                                                                                            \
     DO((state)->monotonic);                                                                                            \
     DO((state)->bytes_io);                                                                                             \
+    DO((state)->empty_body);                                                                                           \
     DO((state)->parts);                                                                                                \
-    DO((state)->body);                                                                                                 \
     DO((state)->method);                                                                                               \
     DO((state)->target);                                                                                               \
     DO((state)->status);                                                                                               \
@@ -37,10 +37,10 @@ load(ledger_state *state)
         PyObject **to;
         const char *name;
     } names[] = {
-        {&state->body, "body"},     {&state->method, "method"}, {&state->target, "target"},
-        {&state->status, "status"}, {&state->sent, "sent"},     {&state->buffer, "buffer"},
-        {&state->write, "write"},   {&state->take, "take"},     {&state->ask_recycle, "ask_recycle"},
-        {&state->flush, "flush"},   {&state->close, "close"},   {&state->format, "format"},
+        {&state->method, "method"}, {&state->target, "target"}, {&state->status, "status"},
+        {&state->sent, "sent"},     {&state->buffer, "buffer"}, {&state->write, "write"},
+        {&state->take, "take"},     {&state->flush, "flush"},   {&state->ask_recycle, "ask_recycle"},
+        {&state->close, "close"},   {&state->format, "format"},
     };
     for (size_t index = 0; index < sizeof(names) / sizeof(names[0]); index++) {
         *names[index].to = PyUnicode_InternFromString(names[index].name);
@@ -51,11 +51,13 @@ load(ledger_state *state)
     state->call_hook = imported("asteri_core.ledger", "call_hook");
     state->monotonic = imported("time", "monotonic");
     state->bytes_io = imported("io", "BytesIO");
+    state->empty_body = imported("asteri_core.empty_body", "EMPTY_BODY");
     state->parts = imported("asteri_core.logs.formats", "parts");
     state->worker_request = Py_BuildValue("(ss)", "worker", "request");
     state->worker_request_response = Py_BuildValue("(sss)", "worker", "request", "response");
-    return state->call_hook == NULL || state->monotonic == NULL || state->bytes_io == NULL || state->parts == NULL ||
-                   state->worker_request == NULL || state->worker_request_response == NULL
+    return state->call_hook == NULL || state->monotonic == NULL || state->bytes_io == NULL ||
+                   state->empty_body == NULL || state->parts == NULL || state->worker_request == NULL ||
+                   state->worker_request_response == NULL
                ? -1
                : 0;
 }

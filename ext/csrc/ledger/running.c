@@ -141,6 +141,7 @@ running_sorted(const running_table *table, int (*wanted)(const running_entry *, 
     for (size_t place = 0; place <= table->mask; place++) {
         const running_entry *entry = &table->entries[place];
         if (entry->exchange != NULL && (wanted == NULL || wanted(entry, now))) {
+            Py_INCREF(entry->exchange);
             found[(*count)++] = *entry;
         }
     }

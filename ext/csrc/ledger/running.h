@@ -29,8 +29,8 @@ int running_add(running_table *table, PyObject *exchange, double since);
 running_entry *running_find(running_table *table, PyObject *exchange);
 /* Takes it out: the reference is the caller's. */
 void running_remove(running_table *table, running_entry *entry, running_entry *taken);
-/* Copies of the entries that `wanted` (NULL: all) accepts, first started first; no new references. PyMem_Free them.
- * NULL with MemoryError. */
+/* Copies of the entries that `wanted` (NULL: all) accepts, first started first, with new references: what is made of
+ * them may run the collector, and that anything. PyMem_Free them. NULL with MemoryError. */
 running_entry *running_sorted(const running_table *table, int (*wanted)(const running_entry *, double), double now,
                               size_t *count);
 

@@ -11,14 +11,17 @@ lock_new(reactor_state *state)
     if (self == NULL) {
         return NULL;
     }
+    atomic_init(&self->state, LOCK_FREE);
     atomic_init(&self->owner, 0);
+    atomic_init(&self->rung, 0);
     self->depth = 0;
-    self->lock = PyThread_allocate_lock();
-    if (self->lock == NULL) {
+    self->bell = PyThread_allocate_lock();
+    if (self->bell == NULL) {
         Py_DECREF(self);
         PyErr_NoMemory();
         return NULL;
     }
+    PyThread_acquire_lock(self->bell, NOWAIT_LOCK);
     return self;
 }
 
@@ -26,29 +29,48 @@ static void
 lock_dealloc(reactor_lock *self)
 {
     PyTypeObject *type = Py_TYPE(self);
-    if (self->lock != NULL) {
-        PyThread_free_lock(self->lock);
+    if (self->bell != NULL) {
+        if (!atomic_load(&self->rung)) {
+            PyThread_release_lock(self->bell);
+        }
+        PyThread_free_lock(self->bell);
     }
     PyObject_Free(self);
     Py_DECREF(type);
 }
 
-static void
-lock_take(reactor_lock *self, unsigned long me)
+/* Says that somebody waits. 0; 1: it was free, and the calling thread has it. Others may wait as well, so it stays
+ * awaited. */
+static int
+lock_await(reactor_lock *self)
 {
-    atomic_store_explicit(&self->owner, me, memory_order_relaxed);
+    if (atomic_exchange(&self->state, LOCK_AWAITED) != LOCK_FREE) {
+        return 0;
+    }
+    atomic_store_explicit(&self->owner, PyThread_get_thread_ident(), memory_order_relaxed);
     self->depth = 1;
+    return 1;
 }
 
 void
-lock_acquire_slowly(reactor_lock *self, unsigned long me)
+lock_ring(reactor_lock *self)
 {
-    if (!PyThread_acquire_lock(self->lock, NOWAIT_LOCK)) {
-        Py_BEGIN_ALLOW_THREADS
-        PyThread_acquire_lock(self->lock, WAIT_LOCK);
-        Py_END_ALLOW_THREADS
+    /* A bell that has been rung and not been heard yet is not rung twice: whoever hears it looks at the lock after he
+     * has said so. */
+    if (!atomic_exchange(&self->rung, 1)) {
+        PyThread_release_lock(self->bell);
     }
-    lock_take(self, me);
+}
+
+void
+lock_wait(reactor_lock *self)
+{
+    while (!lock_await(self)) {
+        Py_BEGIN_ALLOW_THREADS
+        PyThread_acquire_lock(self->bell, WAIT_LOCK);
+        Py_END_ALLOW_THREADS
+        atomic_store(&self->rung, 0);
+    }
 }
 
 static long long
@@ -68,29 +90,31 @@ lock_acquire_in(reactor_lock *self, long long microseconds)
         self->depth++;
         return 1;
     }
-    long long until = microseconds > 0 ? microseconds_now() + microseconds : 0;
-    PyLockStatus status = PyThread_acquire_lock_timed(self->lock, 0, 0);
-    while (status != PY_LOCK_ACQUIRED && microseconds != 0) {
-        Py_BEGIN_ALLOW_THREADS
-        status = PyThread_acquire_lock_timed(self->lock, microseconds, 1);
-        Py_END_ALLOW_THREADS
-        if (status == PY_LOCK_FAILURE) {
-            break;
-        }
-        if (status == PY_LOCK_INTR) {
-            if (PyErr_CheckSignals() < 0) {
-                return -1;
-            }
-            if (microseconds > 0) {
-                long long left = until - microseconds_now();
-                microseconds = left > 0 ? left : 0;
-            }
-        }
+    if (lock_try(self, me)) {
+        return 1;
     }
-    if (status != PY_LOCK_ACQUIRED) {
+    if (microseconds == 0) {
         return 0;
     }
-    lock_take(self, me);
+    long long until = microseconds > 0 ? microseconds_now() + microseconds : 0;
+    while (!lock_await(self)) {
+        if (microseconds == 0) {
+            return 0; /* who has it rings in vain, or for others */
+        }
+        PyLockStatus status;
+        Py_BEGIN_ALLOW_THREADS
+        status = PyThread_acquire_lock_timed(self->bell, microseconds, 1);
+        Py_END_ALLOW_THREADS
+        if (status == PY_LOCK_ACQUIRED) {
+            atomic_store(&self->rung, 0);
+        } else if (status == PY_LOCK_INTR && PyErr_CheckSignals() < 0) {
+            return -1;
+        }
+        if (microseconds > 0) {
+            long long left = until - microseconds_now();
+            microseconds = left > 0 ? left : 0;
+        }
+    }
     return 1;
 }
 

@@ -132,7 +132,7 @@ module_exec(PyObject *module)
     if (reactor_add_router(module) < 0 || reactor_add_reactor(module) < 0) {
         return -1;
     }
-    return reactor_add_selector(module);
+    return reactor_add_selector(module) < 0 ? -1 : reactor_add_wall(module);
 }
 
 static int

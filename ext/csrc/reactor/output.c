@@ -81,7 +81,7 @@ output_keep(stream *self)
         return;
     }
     if (reactor->corked == NULL) {
-        reactor->corked_since = reactor->now;
+        reactor->corked_since = reactor->asked; /* since the request that it waits for has begun */
     }
     kept->at = reactor->corked_end;
     *reactor->corked_end = kept;

@@ -244,7 +244,7 @@ reactor_functions(reactor *self, PyTypeObject *type)
         }
     }
     const asteri_connection_v1 *functions = asteri_connection_of(type);
-    if (functions != NULL && functions->size < (Py_ssize_t)sizeof(asteri_connection_v1)) {
+    if (functions != NULL && functions->size < (Py_ssize_t)offsetof(asteri_connection_v1, advance)) {
         functions = NULL;
     }
     int index = self->next_known;

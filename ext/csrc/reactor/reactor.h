@@ -59,7 +59,7 @@ typedef struct reactor {
     PyObject *clock; /* owned */
     int monotonic;   /* the clock is time.monotonic, which C reads by itself */
     double now;
-    double asked; /* the time when it was last looked at: `now`, or later in the same turn */
+    double asked; /* the time when it was last looked at exactly, which `now` of a flush need not be */
     double write_timeout;
     Py_ssize_t max_connections, connections, accepted, accept_batch;
 
@@ -146,6 +146,15 @@ monotonic_time(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)((int64_t)now.tv_sec * 1000000000 + now.tv_nsec) / 1e9; /* as time.monotonic */
+}
+
+/* As `monotonic_time`, late by a tick of the system's timer at most: a look into memory instead of at a device. */
+static inline double
+coarse_time(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (double)((int64_t)now.tv_sec * 1000000000 + now.tv_nsec) / 1e9;
 }
 
 /* -- turn.c -------------------------------------------------------------------------------------------------------- */

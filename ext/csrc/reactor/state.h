@@ -43,6 +43,7 @@ int reactor_add_adapter(PyObject *module);  /* adapter.c */
 int reactor_add_router(PyObject *module);   /* router.c */
 int reactor_add_reactor(PyObject *module);  /* methods.c */
 int reactor_add_selector(PyObject *module); /* selector.c */
+int reactor_add_wall(PyObject *module);     /* wall.c */
 
 /* A new instance of a subclass of tuple, as its own `__new__` makes it; `items` is stolen, also on failure. */
 PyObject *named_tuple(PyTypeObject *type, PyObject *items);

@@ -44,6 +44,11 @@ adopt(stream *self, PyObject *connection)
     self->connection = driven;
     self->functions = functions != NULL ? functions : &adapter_functions;
     self->functions->drive(driven, &self->driver);
+    self->flags &= ~(uint32_t)STREAM_ADVANCES;
+    if (self->functions->size > (Py_ssize_t)offsetof(asteri_connection_v1, advance) &&
+        self->functions->advance != NULL) {
+        self->flags |= STREAM_ADVANCES;
+    }
     Py_XDECREF(before);
     return 0;
 }
@@ -93,38 +98,31 @@ start(stream *self, PyObject *exchange)
     return reactor_call(reactor->started, exchange, NULL);
 }
 
-/* Passes on what has happened. `*begun`, which is only compared, is an exchange that has begun and is not over. 0; -1:
- * any exception. */
+/* Passes on an event, which it takes over. `*begun`, which is only compared, is an exchange that has begun and is not
+ * over. 0; -1: any exception. */
 static int
-pass_events(stream *self, const PyObject **begun)
+pass_event(stream *self, const asteri_event *event, const PyObject **begun)
 {
     reactor *reactor = self->reactor;
     int status = 0;
-    while (status == 0 && self->source.state != STREAM_CLOSED) {
-        asteri_event event;
-        int got = self->functions->next_event(self->connection, &event);
-        if (got <= 0) {
-            return got;
-        }
-        switch (event.kind) {
-        case ASTERI_STARTED:
-            *begun = event.object;
-            status = start(self, event.object);
-            break;
-        case ASTERI_FINISHED:
-            *begun = event.object == *begun ? NULL : *begun;
-            status = reactor_call(reactor->finished, event.object, NULL);
-            break;
-        case ASTERI_FAILED:
-            status = reactor_call(reactor->failed, event.object, self->peer);
-            break;
-        case ASTERI_SWITCHED:
-            status = switch_to(self, event.object, event.leftover);
-            Py_DECREF(event.leftover);
-            break;
-        }
-        Py_DECREF(event.object);
+    switch (event->kind) {
+    case ASTERI_STARTED:
+        *begun = event->object;
+        status = start(self, event->object);
+        break;
+    case ASTERI_FINISHED:
+        *begun = event->object == *begun ? NULL : *begun;
+        status = reactor_call(reactor->finished, event->object, NULL);
+        break;
+    case ASTERI_FAILED:
+        status = reactor_call(reactor->failed, event->object, self->peer);
+        break;
+    case ASTERI_SWITCHED:
+        status = switch_to(self, event->object, event->leftover);
+        Py_DECREF(event->leftover);
+        break;
     }
+    Py_DECREF(event->object);
     return status;
 }
 
@@ -372,48 +370,76 @@ stream_ready(stream *self, uint32_t events)
 
 /* -- pumping ------------------------------------------------------------------------------------------------------- */
 
-/* Until the connection has no more; what can leave has left afterwards, but for a cork that `later` allows to keep. 0;
- * -1: any exception. */
+/* What the connection has next, as `asteri_connection_v1.advance`; how it stands only with STREAM_ADVANCES. */
 static int
-pass_on(stream *self, int later)
+advance(stream *self, asteri_piece *pieces, Py_ssize_t room, asteri_step *step)
 {
-    reactor *reactor = self->reactor;
-    const PyObject *begun = NULL; /* what an answer may wait for */
-    do {
-        self->flags &= ~(uint32_t)STREAM_AGAIN;
-        if (pass_events(self, &begun) < 0) {
-            return -1;
-        }
-        if (self->source.state == STREAM_OPEN && self->unsent == NULL) {
-            asteri_piece pieces[ROOM];
-            Py_ssize_t count = self->functions->data_to_send(self->connection, reactor->now, pieces, ROOM);
-            if (count < 0) {
-                return -1;
-            }
-            if (count > 0) {
-                if (pieces[0].kind == ASTERI_BYTES || pieces[0].kind == ASTERI_FILE) {
-                    self->progress = reactor->now;
-                }
-                self->flags |= STREAM_AGAIN;
-                if (output_take(self, pieces, count) < 0) {
-                    return -1;
-                }
-            }
-        }
-    } while (self->flags & STREAM_AGAIN && self->unsent == NULL && self->source.state != STREAM_CLOSED);
-    if (self->cork == NULL) {
-        return 0;
+    const asteri_connection_v1 *functions = self->functions;
+    double now = self->reactor->now;
+    if (self->flags & STREAM_ADVANCES) {
+        return functions->advance(self->connection, now, pieces, room, step);
     }
-    if (later && begun != NULL && self->unsent == NULL && self->source.state == STREAM_OPEN) {
-        output_keep(self);
-        return 0;
+    int got = functions->next_event(self->connection, &step->event);
+    if (got != 0) {
+        return got < 0 ? -1 : ASTERI_EVENT;
     }
-    return output_write(self);
+    if (room > 0) {
+        step->count = functions->data_to_send(self->connection, now, pieces, room);
+        if (step->count != 0) {
+            return step->count < 0 ? -1 : ASTERI_PIECES;
+        }
+    }
+    return ASTERI_REST;
 }
 
-/* After every change: what to watch the socket for, and until when. 0; -1: any exception. */
+/* Takes over what is to be sent. 0; -1: any exception. */
 static int
-settle(stream *self)
+take(stream *self, asteri_piece *pieces, Py_ssize_t count)
+{
+    if (pieces[0].kind == ASTERI_BYTES || pieces[0].kind == ASTERI_FILE) {
+        self->progress = self->reactor->now;
+    }
+    self->flags |= STREAM_AGAIN;
+    return output_take(self, pieces, count);
+}
+
+/* Until the connection has no more; what can leave has left afterwards, but for a cork that `later` allows to keep. 1:
+ * `rest` is how the connection stands; 0: that is not known; -1: any exception. */
+static int
+pass_on(stream *self, int later, asteri_step *rest)
+{
+    asteri_piece pieces[ROOM];
+    const PyObject *begun = NULL; /* what an answer may wait for */
+    int got, status = 0;
+    do {
+        self->flags &= ~(uint32_t)STREAM_AGAIN;
+        int open = self->source.state == STREAM_OPEN && self->unsent == NULL;
+        got = advance(self, pieces, open ? ROOM : 0, rest);
+        if (got == ASTERI_EVENT) {
+            status = pass_event(self, &rest->event, &begun);
+        } else if (got == ASTERI_PIECES) {
+            status = take(self, pieces, rest->count);
+        }
+        if (got < 0 || status < 0) {
+            return -1;
+        }
+        /* Once more has to be asked after an event, and what has had something new is, while all leaves. */
+    } while ((got == ASTERI_EVENT || (self->flags & STREAM_AGAIN && self->unsent == NULL)) &&
+             self->source.state != STREAM_CLOSED);
+    if (self->cork != NULL) {
+        if (later && begun != NULL && self->unsent == NULL && self->source.state == STREAM_OPEN) {
+            output_keep(self);
+        } else if (output_write(self) < 0) {
+            return -1;
+        }
+    }
+    return got == ASTERI_REST && (self->flags & (STREAM_ADVANCES | STREAM_AGAIN)) == STREAM_ADVANCES;
+}
+
+/* After every change: what to watch the socket for, and until when. `rest` is how the connection stands; NULL: it is
+ * asked. 0; -1: any exception. */
+static int
+settle(stream *self, const asteri_step *rest)
 {
     reactor *reactor = self->reactor;
     double deadline;
@@ -424,10 +450,15 @@ settle(stream *self)
     if (self->source.state == STREAM_LINGERING) {
         deadline = self->progress + LINGER_SECONDS;
     } else {
-        wants = self->flags & STREAM_EOF ? 0 : self->functions->wants_data(self->connection);
-        deadline = wants < 0 ? NAN : self->functions->deadline(self->connection);
-        if (isnan(deadline)) {
-            return -1;
+        if (rest != NULL) {
+            wants = self->flags & STREAM_EOF ? 0 : rest->wants_data;
+            deadline = rest->deadline;
+        } else {
+            wants = self->flags & STREAM_EOF ? 0 : self->functions->wants_data(self->connection);
+            deadline = wants < 0 ? NAN : self->functions->deadline(self->connection);
+            if (isnan(deadline)) {
+                return -1;
+            }
         }
         if (self->unsent != NULL) {
             double stalled = self->progress + reactor->write_timeout;
@@ -458,6 +489,8 @@ settle(stream *self)
 int
 stream_pump(stream *self, int later)
 {
+    asteri_step rest;
+    int known = 0;
     self->flags &= ~(uint32_t)STREAM_DIRTY;
     if (self->source.state == STREAM_OPEN) {
         if (self->flags & STREAM_PUMPING) {
@@ -469,14 +502,14 @@ stream_pump(stream *self, int later)
         pump_frame frame = {self, reactor->pumps};
         reactor->pumps = &frame;
         self->flags |= STREAM_PUMPING;
-        int status = pass_on(self, later);
+        known = pass_on(self, later, &rest);
         self->flags &= ~(uint32_t)STREAM_PUMPING;
         reactor->pumps = frame.below;
-        if (status < 0) {
+        if (known < 0) {
             return raised(self);
         }
     }
-    return settle(self) < 0 ? raised(self) : 0;
+    return settle(self, known ? &rest : NULL) < 0 ? raised(self) : 0;
 }
 
 int
@@ -485,7 +518,8 @@ stream_pump_within(stream *self)
     if (self->source.state != STREAM_OPEN) {
         return 0;
     }
-    int status = pass_on(self, 0) < 0 || settle(self) < 0 ? raised(self) : 0;
+    asteri_step rest;
+    int status = pass_on(self, 0, &rest) < 0 || settle(self, NULL) < 0 ? raised(self) : 0;
     self->flags |= STREAM_AGAIN;
     return status;
 }
@@ -493,7 +527,7 @@ stream_pump_within(stream *self)
 int
 stream_uncork(stream *self)
 {
-    return output_write(self) < 0 || settle(self) < 0 ? raised(self) : 0;
+    return output_write(self) < 0 || settle(self, NULL) < 0 ? raised(self) : 0;
 }
 
 /* -- what the reactor says ----------------------------------------------------------------------------------------- */

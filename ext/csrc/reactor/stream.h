@@ -42,6 +42,7 @@ enum {
     STREAM_PUMPING = 1 << 10,   /* within `stream_pump` */
     STREAM_AGAIN = 1 << 11,     /* the connection has had something new meanwhile */
     STREAM_DRAINING = 1 << 12,
+    STREAM_ADVANCES = 1 << 13,  /* the connection has `advance` */
 };
 
 struct stream {

@@ -39,13 +39,28 @@ pump_dirty(reactor *self, int later)
     return 0;
 }
 
+/* The time of a flush. Each answer asks for it, to know how long its peer may be slow or idle from here on, so without
+ * a cork a tick of the system's timer is exact enough. It never goes back. */
+static int
+update_now(reactor *self)
+{
+    if (!self->monotonic || self->corked != NULL) {
+        return reactor_update_now(self);
+    }
+    double now = coarse_time();
+    if (now > self->now) {
+        self->now = now;
+    }
+    return 0;
+}
+
 int
 reactor_flush(reactor *self, int later)
 {
     if (self->dirty == NULL && self->corked == NULL) {
         return 0;
     }
-    if (reactor_update_now(self) < 0) {
+    if (update_now(self) < 0) {
         return -1;
     }
     /* A thread that sleeps in `reactor_turn` would not come back in time to send what is kept. */

@@ -28,6 +28,9 @@ call_new(starter *executor, PyObject *exchange)
 {
     call *self = (call *)executor->spare_call;
     executor->spare_call = NULL;
+    if (self != NULL && Py_REFCNT(self) != 1) {
+        Py_CLEAR(self); /* somebody has it from the collector's list of objects */
+    }
     if (self == NULL) {
         PyTypeObject *type = executor->state->call_type;
         self = (call *)type->tp_alloc(type, 0);

@@ -343,11 +343,15 @@ static int
 swap_in(PyObject *self, PyObject **other)
 {
     eager_task *task = eager_of(self);
-    *other = PyDict_GetItemWithError(task->state->current_tasks, task->loop);
-    if (*other == NULL && PyErr_Occurred()) {
-        return -1;
+    *other = NULL;
+    /* Usually a loop's callback brings us here, and no loop of this process runs a task. */
+    if (PyDict_GET_SIZE(task->state->current_tasks) > 0) {
+        *other = PyDict_GetItemWithError(task->state->current_tasks, task->loop);
+        if (*other == NULL && PyErr_Occurred()) {
+            return -1;
+        }
+        Py_XINCREF(*other);
     }
-    Py_XINCREF(*other);
     if (PyDict_SetItem(task->state->current_tasks, task->loop, self) < 0) {
         Py_CLEAR(*other);
         return -1;
@@ -366,11 +370,17 @@ swap_out(PyObject *self, PyObject *other)
     return result;
 }
 
-/* Whether nobody but the caller and asyncio's dict knows the task, so that its result is of no interest to anybody. */
+/* Whether the `known` references to the task are all there are, and it has not been looked at. */
 static bool
-is_unseen(PyObject *self)
+is_unseen(PyObject *self, Py_ssize_t known)
 {
-    return !eager_of(self)->seen && Py_REFCNT(self) == 2 && *PyObject_GET_WEAKREFS_LISTPTR(self) == NULL;
+    return !eager_of(self)->seen && Py_REFCNT(self) == known && *PyObject_GET_WEAKREFS_LISTPTR(self) == NULL;
+}
+
+bool
+eager_is_new(PyObject *self)
+{
+    return is_unseen(self, 1);
 }
 
 int
@@ -390,7 +400,8 @@ eager_begin(tasks_state *state, PyObject *self, PyObject *coroutine, PyObject *c
     }
     PyObject *value = NULL;
     PySendResult how = resume(task, NULL, &value);
-    if (how == PYGEN_RETURN && unseen && is_unseen(self)) {
+    /* The caller has it, and asyncio's dict. If nobody else does, its result is of no interest to anybody. */
+    if (how == PYGEN_RETURN && unseen && is_unseen(self, 2)) {
         Py_DECREF(value);
         Py_CLEAR(task->coroutine);
         result = EAGER_UNSEEN;

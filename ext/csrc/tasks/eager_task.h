@@ -35,6 +35,9 @@ eager_of(PyObject *self)
 /* A task without a coroutine. `arguments` are those of asyncio.Future. Both are borrowed. New reference, NULL. */
 PyObject *eager_new(tasks_state *state, PyObject *loop, PyObject *arguments);
 
+/* Whether nobody has come to know a spare task meanwhile: the collector's list of objects has it too. */
+bool eager_is_new(PyObject *self);
+
 enum { EAGER_SEEN = 0, EAGER_UNSEEN = 1 };
 
 /* Runs the first step of `coroutine` in `context`, both borrowed. `unseen` permits to leave the result out of a task

@@ -13,13 +13,17 @@
 
 /* -- whether a first step may run now ------------------------------------------------------------------------------ */
 
-/* Whether the loop answers `method` as asyncio's BaseEventLoop does, from its attribute. 1, 0, -1. */
+/* Whether the loop answers `method` as asyncio's BaseEventLoop does, from its own attribute. 1, 0, -1. */
 static int
 answers_from(PyObject *loop, PyObject *base, PyObject *method, PyObject *attribute)
 {
+    PyObject *type = (PyObject *)Py_TYPE(loop);
+    if (Py_TYPE(loop)->tp_getattro != PyObject_GenericGetAttr || PyObject_HasAttr(type, attribute)) {
+        return 0;
+    }
     int result = -1;
     PyObject *value = NULL, *usual = NULL;
-    PyObject *own = PyObject_GetAttr((PyObject *)Py_TYPE(loop), method);
+    PyObject *own = PyObject_GetAttr(type, method);
     if (own == NULL) {
         goto done;
     }
@@ -40,11 +44,31 @@ done:
     return result;
 }
 
-/* 1: the attribute of the loop, or what the method says, is `expected`; 0: it is something else; -1. */
+/* 1: the attribute `name` of a plain loop is None; 0: it is something else; -1. Read out of the loop's dictionary, which
+ * costs half of what the attribute does. */
 static int
-loop_has(PyObject *loop, PyObject *attribute, PyObject *method, PyObject *expected)
+attribute_is_none(PyObject *attributes, PyObject *name)
 {
-    PyObject *found = attribute != NULL ? PyObject_GetAttr(loop, attribute) : call_method(loop, method, NULL);
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *found;
+    if (PyDict_GetItemRef(attributes, name, &found) < 0) {
+        return -1;
+    }
+    Py_XDECREF(found); /* only its identity counts */
+#else
+    PyObject *found = PyDict_GetItemWithError(attributes, name);
+#endif
+    if (found == NULL && !PyErr_Occurred()) {
+        PyErr_SetObject(PyExc_AttributeError, name);
+    }
+    return found == NULL ? -1 : found == Py_None;
+}
+
+/* 1: the method of the loop says `expected`; 0: it says something else; -1. */
+static int
+loop_says(PyObject *loop, PyObject *method, PyObject *expected)
+{
+    PyObject *found = call_method(loop, method, NULL);
     Py_XDECREF(found); /* only its identity counts */
     return found == NULL ? -1 : found == expected;
 }
@@ -58,11 +82,14 @@ may_begin(starter *self)
         return 0;
     }
     tasks_names *names = &self->state->names;
+    int stands;
+    if (self->attributes == NULL) {
+        stands = loop_says(self->loop, names->is_running, Py_False);
+        return stands == 0 ? loop_says(self->loop, names->get_task_factory, Py_None) : stands < 0 ? -1 : 0;
+    }
     /* Two calls of Python functions would cost as much as all else that is done here. */
-    PyObject *thread = self->plain_loop ? names->_thread_id : NULL;
-    PyObject *factory = self->plain_loop ? names->_task_factory : NULL;
-    int stands = loop_has(self->loop, thread, names->is_running, self->plain_loop ? Py_None : Py_False);
-    return stands == 0 ? loop_has(self->loop, factory, names->get_task_factory, Py_None) : stands < 0 ? -1 : 0;
+    stands = attribute_is_none(self->attributes, names->_thread_id);
+    return stands == 0 ? attribute_is_none(self->attributes, names->_task_factory) : stands < 0 ? -1 : 0;
 }
 
 /* -- beginning ----------------------------------------------------------------------------------------------------- */
@@ -90,7 +117,12 @@ prepare(starter *self)
     if (running < 0 || factory < 0) {
         return -1;
     }
-    self->plain_loop = running && factory;
+    if (running && factory) {
+        self->attributes = PyObject_GenericGetDict(self->loop, NULL);
+        if (self->attributes == NULL) {
+            return -1;
+        }
+    }
     self->wait = PyObject_GetAttr((PyObject *)self, names->wait);
     return self->wait == NULL ? -1 : 0;
 }
@@ -170,6 +202,7 @@ starter_new(PyTypeObject *type, PyObject *Py_UNUSED(arguments), PyObject *Py_UNU
     DO((self)->handler);                                                                                               \
     DO((self)->flush);                                                                                                 \
     DO((self)->loop);                                                                                                  \
+    DO((self)->attributes);                                                                                            \
     DO((self)->context);                                                                                               \
     DO((self)->tasks);                                                                                                 \
     DO((self)->waits);                                                                                                 \

@@ -52,6 +52,9 @@ task_begin(tasks_state *state, task_maker *maker, PyObject *coroutine, PyObject 
     PyObject *made = maker->spare;
     maker->spare = NULL;
     *task = NULL;
+    if (made != NULL && !eager_is_new(made)) {
+        Py_CLEAR(made);
+    }
     if (made == NULL) {
         made = eager_new(state, maker->loop, maker->arguments);
         if (made == NULL) {

@@ -119,13 +119,13 @@ typedef struct {
     PyObject *handler;
     PyObject *flush;
     PyObject *loop;
+    PyObject *attributes; /* the loop's dictionary, if it is one of asyncio's own in what we ask of it; else NULL */
     PyObject *context;
     PyObject *tasks;
     PyObject *waits;
     PyObject *wait; /* the bound method, fetched with the first start */
     task_maker maker;
     PyObject *spare_call; /* a call that is over and can be used again, or NULL */
-    int plain_loop;       /* whether the loop is one of asyncio's own, in what we ask of it */
     int depth;            /* first steps that run within each other */
 } starter;
 

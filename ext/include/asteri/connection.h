@@ -63,6 +63,20 @@ typedef struct {
     int64_t length;
 } asteri_piece;
 
+/* What `advance` gives. */
+typedef enum {
+    ASTERI_REST = 0, /* nothing is left: wants_data, deadline */
+    ASTERI_EVENT,    /* event */
+    ASTERI_PIECES,   /* count */
+} asteri_step_kind;
+
+typedef struct {
+    asteri_event event;
+    Py_ssize_t count;
+    int wants_data;
+    double deadline;
+} asteri_step;
+
 typedef struct asteri_connection_v1 {
     Py_ssize_t size; /* sizeof(struct asteri_connection_v1) of whoever filled it in: later members may be missing */
 
@@ -83,6 +97,10 @@ typedef struct asteri_connection_v1 {
     double (*deadline)(PyObject *self);
     int (*expire)(PyObject *self, double now);
     int (*drain)(PyObject *self, double until, double now);
+    /* May be missing, or NULL. What a driver does after every change, one call for each step: what `next_event` gives;
+     * if that is nothing, what `data_to_send` gives, unless `room` is 0; if that is nothing, what `wants_data` and
+     * `deadline` give. An asteri_step_kind, or -1. */
+    int (*advance)(PyObject *self, double now, asteri_piece *pieces, Py_ssize_t room, asteri_step *step);
 } asteri_connection_v1;
 
 /* The functions of a type's connections, NULL (no exception) when the type has none of this contract.

@@ -89,6 +89,8 @@ typedef struct asteri_exchange_v1 {
     /* Bytes of the request's body that `read` gives at once; when they are all of a declared length, the body is whole.
      * Cannot fail. */
     int64_t (*buffered)(PyObject *self);
+    /* Sets the attribute `body` (borrowed). 0, -1. */
+    int (*set_body)(PyObject *self, PyObject *body);
 } asteri_exchange_v1;
 
 /* The functions of a type's exchanges, NULL (no exception) when the type has none of this contract.

@@ -356,6 +356,13 @@ asteri_adapter_sent(PyObject *self)
     return asteri_adapter_number(self, ASTERI_NAME_SENT);
 }
 
+static inline int
+asteri_adapter_set_body(PyObject *self, PyObject *body)
+{
+    asteri_adapter *adapter = (asteri_adapter *)self;
+    return PyObject_SetAttr(adapter->exchange, adapter->exchanges->names[ASTERI_BODY], body);
+}
+
 static const asteri_exchange_v1 asteri_adapter_functions = {
     .size = sizeof(asteri_exchange_v1),
     .request = asteri_adapter_request,
@@ -368,6 +375,7 @@ static const asteri_exchange_v1 asteri_adapter_functions = {
     .abort = asteri_adapter_abort,
     .status = asteri_adapter_status,
     .sent = asteri_adapter_sent,
+    .set_body = asteri_adapter_set_body,
 };
 
 /* -- the adapter's type -------------------------------------------------------------------------------------------- */

@@ -78,6 +78,10 @@ asteri_scan_scalar(const char *data, Py_ssize_t from, Py_ssize_t size, asteri_cl
 typedef __m256i asteri_block;
 
 static inline asteri_block asteri_load(const char *data) { return _mm256_loadu_si256((const __m256i *)data); }
+static inline asteri_block asteri_join(uint64_t a, uint64_t b)
+{
+    return _mm256_set_epi64x((long long)b, (long long)a, (long long)b, (long long)a);
+}
 static inline asteri_block asteri_fill(int byte) { return _mm256_set1_epi8((char)byte); }
 static inline asteri_block asteri_and(asteri_block a, asteri_block b) { return _mm256_and_si256(a, b); }
 static inline asteri_block asteri_or(asteri_block a, asteri_block b) { return _mm256_or_si256(a, b); }
@@ -103,6 +107,10 @@ static inline uint64_t asteri_bits(asteri_block set) { return (uint32_t)_mm256_m
 typedef __m128i asteri_block;
 
 static inline asteri_block asteri_load(const char *data) { return _mm_loadu_si128((const __m128i *)data); }
+static inline asteri_block asteri_join(uint64_t a, uint64_t b)
+{
+    return _mm_set_epi64x((long long)b, (long long)a);
+}
 static inline asteri_block asteri_fill(int byte) { return _mm_set1_epi8((char)byte); }
 static inline asteri_block asteri_and(asteri_block a, asteri_block b) { return _mm_and_si128(a, b); }
 static inline asteri_block asteri_or(asteri_block a, asteri_block b) { return _mm_or_si128(a, b); }
@@ -128,6 +136,10 @@ static inline uint64_t asteri_bits(asteri_block set) { return (uint32_t)_mm_move
 typedef uint8x16_t asteri_block;
 
 static inline asteri_block asteri_load(const char *data) { return vld1q_u8((const uint8_t *)data); }
+static inline asteri_block asteri_join(uint64_t a, uint64_t b)
+{
+    return vcombine_u8(vcreate_u8(a), vcreate_u8(b));
+}
 static inline asteri_block asteri_fill(int byte) { return vdupq_n_u8((uint8_t)byte); }
 static inline asteri_block asteri_and(asteri_block a, asteri_block b) { return vandq_u8(a, b); }
 static inline asteri_block asteri_or(asteri_block a, asteri_block b) { return vorrq_u8(a, b); }
@@ -187,6 +199,24 @@ asteri_of_class(asteri_block a, asteri_class allowed)
     return asteri_less(visible, asteri_or(ranges, asteri_or(braces, marks)));
 }
 
+/* Whether all of a run that is shorter than a block, of 4 to 16 bytes, is of the class: its first and its last bytes
+ * are looked at together, those in the middle perhaps twice. Names and values of fields mostly are so short. */
+static inline int
+asteri_short_is(const char *data, Py_ssize_t size, asteri_class allowed)
+{
+    uint64_t first, last;
+    if (size >= 8) {
+        memcpy(&first, data, 8);
+        memcpy(&last, data + size - 8, 8);
+    } else {
+        uint32_t few, rest;
+        memcpy(&few, data, 4);
+        memcpy(&rest, data + size - 4, 4);
+        first = last = (uint64_t)rest << 32 | few;
+    }
+    return asteri_bits(asteri_of_class(asteri_join(first, last), allowed)) == ASTERI_SCAN_ALL;
+}
+
 static inline uint64_t
 asteri_refused(const char *data, asteri_class allowed)
 {
@@ -212,6 +242,9 @@ asteri_scan(const char *data, Py_ssize_t from, Py_ssize_t size, asteri_class all
         Py_ssize_t last = size - ASTERI_SCAN_BLOCK;
         uint64_t refused = asteri_refused(data + last, allowed) >> ((from - last) * ASTERI_SCAN_BITS);
         return refused ? from + __builtin_ctzll(refused) / ASTERI_SCAN_BITS : size;
+    }
+    if (from == 0 && size >= 4 && size <= 16 && asteri_short_is(data, size, allowed)) {
+        return size;
     }
 #endif
     return asteri_scan_scalar(data, from, size, allowed);

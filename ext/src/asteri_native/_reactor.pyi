@@ -21,6 +21,14 @@ class Lock:
     ) -> None: ...
 
 @final
+class WallClock:
+    __asteri_clock__: Final[object]
+    def __call__(self) -> float: ...
+
+wall_clock: Final[WallClock]
+"""Seconds since 1970, late by a tick of the system's timer at most. C reads it by `asteri/clock.h`."""
+
+@final
 class Timer:
     """Only a reactor makes one."""
 

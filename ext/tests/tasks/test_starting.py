@@ -339,6 +339,29 @@ def test_the_types_are_made_by_nobody_else() -> None:
     assert sorted(name for name in vars(asteri_native._tasks) if name[0] != "_") == ["Call", "Starter", "eager_task"]
 
 
+def test_what_is_kept_for_the_next_call_is_not_used_again_when_somebody_has_it(loop: Any) -> None:
+    """As a tool has that lists all objects: to it, a task and its coroutine are never two."""
+
+    async def run(exchange: Any, wait: Wait) -> None:
+        if kept:
+            task: Any = asyncio.current_task()
+            ran.extend([task, task.get_coro()])
+
+    kept: list[object] = []
+    ran: list[object] = []
+    executor = make(loop, run)
+
+    def start() -> None:
+        executor.start(MemoryExchange())
+        kept.extend(one for one in gc.get_objects() if type(one).__module__ == "asteri_native._tasks")
+        executor.start(MemoryExchange())
+
+    in_loop(loop, start)
+    assert {type(one) for one in kept} >= {Call}
+    assert len(ran) == 2
+    assert not {id(one) for one in ran} & {id(one) for one in kept}
+
+
 def test_a_hundred_thousand_calls_leave_nothing(loop: Any) -> None:
     async def run(exchange: Any, wait: Wait) -> None:
         if exchange.content_length:

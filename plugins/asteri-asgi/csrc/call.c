@@ -6,8 +6,6 @@
 
 #include "sides.h"
 
-#include <string.h>
-
 /* -- how the application ends -------------------------------------------------------------------------------------- */
 
 /* The application has raised. SystemExit too is answered: out of a task it would end the event loop. */
@@ -58,17 +56,15 @@ static PyObject *
 call_application(asgi_call *self)
 {
     PyObject *answer = NULL;
-    PyObject *scope = asgi_make_scope(&self->handler->scopes, asgi_call_state(self), &self->reached,
-                                      &self->containers);
-    PyObject *receive = scope != NULL ? asgi_receive_new(self) : NULL;
+    self->lent = asgi_make_scope(&self->handler->scopes, asgi_call_state(self), &self->reached);
+    PyObject *receive = self->lent != NULL ? asgi_receive_new(self) : NULL;
     PyObject *send = receive != NULL ? asgi_send_new(self) : NULL;
     if (send != NULL) {
-        PyObject *arguments[4] = {NULL, scope, receive, send};
+        PyObject *arguments[4] = {NULL, self->lent->scope, receive, send};
         answer = PyObject_Vectorcall(self->handler->app, arguments + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     }
     Py_XDECREF(send);
     Py_XDECREF(receive);
-    Py_XDECREF(scope);
     return answer;
 }
 
@@ -98,7 +94,9 @@ call_resume(asgi_coroutine *coroutine, PyObject *value, PyObject **result)
         return raised(self, result);
     }
     Py_DECREF(value);
-    asgi_scopes_take_back(&self->handler->scopes, &self->containers);
+    asgi_lent *lent = self->lent;
+    self->lent = NULL;
+    asgi_scopes_take_back(&self->handler->scopes, lent);
     return returned(self, result);
 }
 
@@ -140,7 +138,7 @@ asgi_call_new(asgi_handler *handler, PyObject *exchange, PyObject *wait)
     self->trailers = NULL;
     self->reached.functions = NULL;
     self->reached.self = NULL;
-    memset(&self->containers, 0, sizeof self->containers);
+    self->lent = NULL;
     self->unread = -1;
     self->phase = handler->first_phase;
     self->has_body = 0;
@@ -163,7 +161,7 @@ call_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->turns);
     Py_VISIT(self->trailers);
     Py_VISIT(self->reached.self);
-    int stopped = asgi_containers_visit(&self->containers, visit, arg);
+    int stopped = self->lent != NULL ? asgi_lent_visit(self->lent, visit, arg) : 0;
     return stopped != 0 ? stopped : asgi_head_visit(&self->head, visit, arg);
 }
 
@@ -190,8 +188,8 @@ call_dealloc(PyObject *object)
     Py_CLEAR(self->turns);
     Py_CLEAR(self->trailers);
     asgi_head_drop(&self->head);
-    if (self->containers.asgi != NULL) {
-        asgi_containers_drop(&self->containers); /* the application has not returned */
+    if (self->lent != NULL) {
+        asgi_lent_drop(self->lent); /* the application has not returned */
     }
     Py_CLEAR(self->reached.self);
     Py_CLEAR(self->wait);

@@ -14,7 +14,7 @@ typedef struct {
     PyObject *turns;          /* `Turns`, NULL until somebody has to wait */
     PyObject *trailers;       /* a list, NULL unless they were announced */
     asteri_reached reached;   /* the exchange; `self` is NULL until the call starts */
-    asgi_containers containers; /* those of the scope */
+    asgi_lent *lent;          /* the scope; NULL before the application is called, and when it has ended */
     int64_t unread;           /* bytes of the body that are to come, -1: not known */
     asgi_phase phase;
     char has_body;

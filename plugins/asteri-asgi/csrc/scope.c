@@ -1,28 +1,42 @@
 /* Makes the scope of a request. See scope.h.
  *
- * What the head alone decides is kept with it, where the exchange has a place for that, as a tuple of the handler's
- * key, a scope that is the template of those to come, its headers and its scheme. Of what is kept, a scope gets a copy
- * with everything set in it that is the request's own: the containers, which are new each time, and what is known of
- * the peer.
+ * What the head alone decides is kept with it, where the exchange has a place for that. Of what is kept, a scope gets a
+ * copy with everything set in it that is the request's own: the containers, which are new each time, and what is known
+ * of the peer. A scope that has come back as it was needs less: only what differs is set.
  */
-#include "pool.h"
 #include "scope.h"
 
 #include <string.h>
 
 /* -- what is the same for all requests ----------------------------------------------------------------------------- */
 
-/* Reads what the containers of the template have in them, to tell it again. 0, -1. */
+/* Whether the keys of the template that are set here by their place are in it. */
 static int
-read_template(asgi_scopes *scopes)
+are_in_place(const asgi_scopes *scopes, const asgi_state *state)
+{
+    PyObject *const *keys = scopes->keys;
+    return keys[ASGI_ASGI_KEY] == state->name.asgi && keys[ASGI_SCHEME_KEY] == state->name.scheme &&
+           keys[ASGI_HEADERS_KEY] == state->name.headers && keys[ASGI_CLIENT_KEY] == state->name.client &&
+           keys[ASGI_SERVER_KEY] == state->name.server && keys[ASGI_STATE_KEY] == state->name.state &&
+           keys[ASGI_EXTENSIONS_KEY] == state->name.extensions;
+}
+
+/* Reads what the template and its containers have in them, to tell it again. 0, -1. */
+static int
+read_template(asgi_scopes *scopes, const asgi_state *state)
 {
     Py_ssize_t count = PyDict_GET_SIZE(scopes->extensions);
-    if (count > ASGI_EXTENSIONS || PyDict_GET_SIZE(scopes->asgi) != 2) {
-        PyErr_SetString(PyExc_SystemError, "the scopes of the Python twin have got more in them");
-        return -1;
-    }
     Py_ssize_t position = 0;
     PyObject *key, *value;
+    for (int index = 0; index < ASGI_KEYS && PyDict_Next(scopes->template, &position, &key, NULL); index++) {
+        scopes->keys[index] = Py_NewRef(key);
+    }
+    if (count > ASGI_EXTENSIONS || PyDict_GET_SIZE(scopes->asgi) != 2 ||
+        PyDict_GET_SIZE(scopes->template) != ASGI_KEYS || !are_in_place(scopes, state)) {
+        PyErr_SetString(PyExc_SystemError, "the scopes of the Python twin have got other things in them");
+        return -1;
+    }
+    position = 0;
     while (PyDict_Next(scopes->extensions, &position, &key, NULL)) {
         scopes->offered[scopes->count++] = Py_NewRef(key);
     }
@@ -56,7 +70,7 @@ asgi_scopes_load(asgi_scopes *scopes, const asgi_state *state, PyObject *root_pa
     if (scopes->asgi == NULL || scopes->extensions == NULL) {
         return -1;
     }
-    return read_template(scopes);
+    return read_template(scopes, state);
 }
 
 int
@@ -86,6 +100,9 @@ asgi_scopes_clear(asgi_scopes *scopes)
     Py_CLEAR(scopes->below_root);
     Py_CLEAR(scopes->state);
     Py_CLEAR(scopes->key);
+    for (int index = 0; index < ASGI_KEYS; index++) {
+        Py_CLEAR(scopes->keys[index]);
+    }
     for (int index = 0; index < ASGI_EXTENSIONS; index++) {
         Py_CLEAR(scopes->offered[index]);
     }
@@ -190,7 +207,21 @@ host_is_authority(const asteri_request *request)
     return 0;
 }
 
-/* The headers with the authority of the target in the place of Host (RFC 9112 section 3.2.2). A new reference. */
+/* Whether a header is a Host: 1, 0, or -1. It is a tuple of two bytes, unless a hook has put something else there. */
+static int
+is_host(PyObject *header)
+{
+    PyObject *name = PySequence_GetItem(header, 0);
+    if (name == NULL) {
+        return -1;
+    }
+    int found = PyBytes_Check(name) && equals((asteri_slice){PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)}, "host", 4);
+    Py_DECREF(name);
+    return found;
+}
+
+/* The headers, a tuple, with the authority of the target in the place of Host (RFC 9112 section 3.2.2). A new reference
+ * to a list. */
 static PyObject *
 override_host(PyObject *headers, PyObject *authority)
 {
@@ -199,11 +230,10 @@ override_host(PyObject *headers, PyObject *authority)
     if (changed == NULL || PyList_Append(changed, host) < 0) {
         goto failed;
     }
-    for (Py_ssize_t index = 0; index < PyList_GET_SIZE(headers); index++) {
-        PyObject *pair = PyList_GET_ITEM(headers, index);
-        PyObject *name = PyTuple_GET_ITEM(pair, 0);
-        asteri_slice slice = {PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)};
-        if (!equals(slice, "host", 4) && PyList_Append(changed, pair) < 0) {
+    for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(headers); index++) {
+        PyObject *header = PyTuple_GET_ITEM(headers, index);
+        int replaced = is_host(header);
+        if (replaced < 0 || (!replaced && PyList_Append(changed, header) < 0)) {
             goto failed;
         }
     }
@@ -216,7 +246,7 @@ failed:
     return NULL;
 }
 
-/* A new list. The contract has it that headers are tuples of two bytes; an adapter has checked it. */
+/* A new list. */
 static PyObject *
 make_headers(const asteri_reached *exchange, const asteri_request *request)
 {
@@ -225,9 +255,12 @@ make_headers(const asteri_reached *exchange, const asteri_request *request)
     if (headers == NULL || authority == NULL) {
         return NULL;
     }
-    PyObject *copy = PySequence_List(headers);
-    if (copy == NULL || host_is_authority(request)) {
-        return copy;
+    if (host_is_authority(request)) {
+        return PySequence_List(headers);
+    }
+    PyObject *copy = PySequence_Tuple(headers);
+    if (copy == NULL) {
+        return NULL;
     }
     PyObject *changed = override_host(copy, authority);
     Py_DECREF(copy);
@@ -251,152 +284,93 @@ set_fact(PyObject *scope, PyObject *key, const asteri_reached *exchange, asteri_
     return fact == NULL ? -1 : PyDict_SetItem(scope, key, fact);
 }
 
-/* What is kept with a head. A new reference. */
-static PyObject *
-read_head(const asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange)
+/* -- what is kept with a head -------------------------------------------------------------------------------------- */
+
+static void
+kept_drop(asgi_kept *kept)
+{
+    if (kept->spare != NULL) {
+        asgi_lent_drop(kept->spare);
+    }
+    Py_XDECREF(kept->key);
+    Py_XDECREF(kept->template);
+    Py_XDECREF(kept->headers);
+    PyMem_Free(kept);
+}
+
+static asgi_kept *
+kept_of(PyObject *capsule)
+{
+    return (asgi_kept *)PyCapsule_GetPointer(capsule, NULL);
+}
+
+static void
+capsule_dying(PyObject *capsule)
+{
+    kept_drop(kept_of(capsule));
+}
+
+/* Reads what the head decides into `kept`. 0, -1. */
+static int
+read_head(asgi_kept *kept, const asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange)
 {
     const asteri_request *request = exchange->functions->request(exchange->self);
-    PyObject *scope = PyDict_Copy(scopes->template);
-    PyObject *headers = make_headers(exchange, request);
     PyObject *method = exchange->functions->fact(exchange->self, ASTERI_METHOD);
-    PyObject *scheme = exchange->functions->fact(exchange->self, ASTERI_SCHEME);
-    PyObject *kept = NULL;
-    if (scope != NULL && headers != NULL && method != NULL && scheme != NULL &&
-        PyDict_SetItem(scope, state->name.scheme, scheme) == 0 &&
-        set_fact(scope, state->name.http_version, exchange, ASTERI_VERSION) == 0 &&
-        set_new(scope, state->name.method, PyObject_CallMethodNoArgs(method, state->name.upper)) == 0 &&
-        set_new(scope, state->name.path, make_path(scopes, request->raw_path)) == 0 &&
-        set_fact(scope, state->name.raw_path, exchange, ASTERI_RAW_PATH) == 0 &&
-        set_fact(scope, state->name.query_string, exchange, ASTERI_QUERY) == 0) {
-        kept = PyTuple_Pack(4, scopes->key, scope, headers, scheme);
+    PyObject *scope = PyDict_Copy(scopes->template);
+    kept->key = Py_NewRef(scopes->key);
+    kept->template = scope;
+    kept->headers = make_headers(exchange, request);
+    if (scope == NULL || kept->headers == NULL || method == NULL) {
+        return -1;
     }
-    Py_XDECREF(scope);
-    Py_XDECREF(headers);
-    return kept;
+    if (set_fact(scope, state->name.scheme, exchange, ASTERI_SCHEME) < 0 ||
+        set_fact(scope, state->name.http_version, exchange, ASTERI_VERSION) < 0 ||
+        set_new(scope, state->name.method, PyObject_CallMethodNoArgs(method, state->name.upper)) < 0 ||
+        set_new(scope, state->name.path, make_path(scopes, request->raw_path)) < 0 ||
+        set_fact(scope, state->name.raw_path, exchange, ASTERI_RAW_PATH) < 0) {
+        return -1;
+    }
+    return set_fact(scope, state->name.query_string, exchange, ASTERI_QUERY);
+}
+
+/* A new reference to a capsule of what a head decides. */
+static PyObject *
+make_kept(const asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange)
+{
+    asgi_kept *kept = PyMem_Calloc(1, sizeof *kept);
+    if (kept == NULL) {
+        return PyErr_NoMemory();
+    }
+    if (read_head(kept, scopes, state, exchange) == 0) {
+        PyObject *capsule = PyCapsule_New(kept, NULL, capsule_dying);
+        if (capsule != NULL) {
+            return capsule;
+        }
+    }
+    kept_drop(kept);
+    return NULL;
 }
 
 /* What is kept with the head of this request, made and kept if it is not yet. A new reference. */
 static PyObject *
-find_head(const asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange)
+find_kept(const asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange)
 {
+#ifdef Py_GIL_DISABLED
+    asteri_memo *memo = NULL; /* two threads could be at that of one head */
+#else
     asteri_memo *memo = exchange->functions->request(exchange->self)->memo;
+#endif
     if (memo != NULL && memo->key == scopes->key && memo->thing != NULL) {
         return Py_NewRef(memo->thing);
     }
-    PyObject *kept = read_head(scopes, state, exchange);
-    if (memo != NULL && kept != NULL) {
+    PyObject *capsule = make_kept(scopes, state, exchange);
+    if (memo != NULL && capsule != NULL) {
         PyObject *before = memo->thing;
         memo->key = scopes->key;
-        memo->thing = Py_NewRef(kept);
+        memo->thing = Py_NewRef(capsule);
         Py_XDECREF(before);
     }
-    return kept;
-}
-
-/* -- the containers ------------------------------------------------------------------------------------------------ */
-
-void
-asgi_containers_drop(asgi_containers *containers)
-{
-    for (int index = 0; index < ASGI_EXTENSIONS; index++) {
-        Py_CLEAR(containers->each[index]);
-    }
-    Py_CLEAR(containers->extensions);
-    Py_CLEAR(containers->asgi);
-}
-
-int
-asgi_containers_visit(asgi_containers *containers, visitproc visit, void *arg)
-{
-    for (int index = 0; index < ASGI_EXTENSIONS; index++) {
-        Py_VISIT(containers->each[index]);
-    }
-    Py_VISIT(containers->extensions);
-    Py_VISIT(containers->asgi);
-    return 0;
-}
-
-/* Makes containers. 0; -1, and there are none. */
-static int
-make_containers(const asgi_scopes *scopes, asgi_containers *containers)
-{
-    containers->asgi = PyDict_Copy(scopes->asgi);
-    containers->extensions = PyDict_Copy(scopes->extensions);
-    if (containers->asgi == NULL || containers->extensions == NULL) {
-        goto failed;
-    }
-    for (int index = 0; index < scopes->count; index++) {
-        containers->each[index] = PyDict_New();
-        if (containers->each[index] == NULL ||
-            PyDict_SetItem(containers->extensions, scopes->offered[index], containers->each[index]) < 0) {
-            goto failed;
-        }
-    }
-    return 0;
-
-failed:
-    asgi_containers_drop(containers);
-    return -1;
-}
-
-/* Containers that have come back, or new ones. 0, -1. */
-static int
-take_containers(asgi_scopes *scopes, asgi_containers *containers)
-{
-    if (scopes->spares == 0) {
-        return make_containers(scopes, containers);
-    }
-    *containers = scopes->spare[--scopes->spares];
-    return 0;
-}
-
-/* Whether a dictionary has these keys, in this order, with these values, and no more. */
-static int
-has_only(PyObject *dict, PyObject *const *keys, PyObject *const *values, int count)
-{
-    Py_ssize_t position = 0;
-    PyObject *key, *value;
-    if (PyDict_GET_SIZE(dict) != count) {
-        return 0;
-    }
-    for (int index = 0; index < count; index++) {
-        if (!PyDict_Next(dict, &position, &key, &value) || key != keys[index] || value != values[index]) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* Whether the references here are the only ones, and nothing is in the containers but what has been from the start. A
- * build without the GIL cannot tell, and says no. */
-static int
-are_untouched(const asgi_scopes *scopes, const asgi_containers *containers)
-{
-    if (!ASGI_POOLED || Py_REFCNT(containers->asgi) != 1 || Py_REFCNT(containers->extensions) != 1) {
-        return 0;
-    }
-    for (int index = 0; index < scopes->count; index++) {
-        PyObject *extension = containers->each[index];
-        if (Py_REFCNT(extension) != 2 || PyDict_GET_SIZE(extension) != 0) {
-            return 0;
-        }
-    }
-    return has_only(containers->extensions, scopes->offered, containers->each, scopes->count) &&
-           has_only(containers->asgi, scopes->told[0], scopes->told[1], 2);
-}
-
-void
-asgi_scopes_take_back(asgi_scopes *scopes, asgi_containers *containers)
-{
-    if (containers->asgi == NULL) {
-        return;
-    }
-    if (scopes->spares == ASGI_SPARE || !are_untouched(scopes, containers)) {
-        asgi_containers_drop(containers);
-        return;
-    }
-    scopes->spare[scopes->spares++] = *containers;
-    memset(containers, 0, sizeof *containers);
+    return capsule;
 }
 
 /* -- what is the request's own ------------------------------------------------------------------------------------- */
@@ -405,6 +379,10 @@ asgi_scopes_take_back(asgi_scopes *scopes, asgi_containers *containers)
 static int
 offer_trailers(PyObject *extensions, const asgi_state *state, const asteri_reached *exchange)
 {
+    const asteri_request *request = exchange->functions->request(exchange->self);
+    if (!request->has_body || request->content_length >= 0) {
+        return 0;
+    }
     PyObject *trailers = exchange->functions->fact(exchange->self, ASTERI_TRAILERS);
     PyObject *extension = trailers != NULL ? PyDict_New() : NULL;
     int failed = extension == NULL || PyDict_SetItem(extension, state->name.trailers, trailers) < 0 ||
@@ -413,13 +391,21 @@ offer_trailers(PyObject *extensions, const asgi_state *state, const asteri_reach
     return failed ? -1 : 0;
 }
 
+/* Sets a key of a scope that is lent to a value, which is stolen; NULL: the exception is set already. 0, -1. */
 static int
-set_peer(PyObject *scope, const asgi_state *state, const asteri_reached *exchange)
+put(const asgi_scopes *scopes, asgi_lent *lent, int key, PyObject *value)
 {
-    PyObject *peer = exchange->functions->fact(exchange->self, ASTERI_PEER);
-    if (peer == NULL) {
+    if (value == NULL || PyDict_SetItem(lent->scope, scopes->keys[key], value) < 0) {
+        Py_XDECREF(value);
         return -1;
     }
+    Py_XSETREF(lent->values[key], value);
+    return 0;
+}
+
+static int
+put_peer(const asgi_scopes *scopes, asgi_lent *lent, PyObject *peer)
+{
     if (!PyTuple_Check(peer) || PyTuple_GET_SIZE(peer) < 2) {
         PyErr_Format(PyExc_TypeError, "expected a Peer as the peer of an exchange, found %.100s",
                      Py_TYPE(peer)->tp_name);
@@ -427,60 +413,79 @@ set_peer(PyObject *scope, const asgi_state *state, const asteri_reached *exchang
     }
     PyObject *client = PyTuple_GET_ITEM(peer, 0);
     PyObject *server = PyTuple_GET_ITEM(peer, 1);
-    if (PyDict_SetItem(scope, state->name.client, PyTuple_CheckExact(client) ? client : Py_None) < 0) {
+    Py_XSETREF(lent->peer, Py_NewRef(peer));
+    if (put(scopes, lent, ASGI_CLIENT_KEY, Py_NewRef(PyTuple_CheckExact(client) ? client : Py_None)) < 0) {
         return -1;
     }
-    if (PyTuple_CheckExact(server)) {
-        return PyDict_SetItem(scope, state->name.server, server);
-    }
-    return set_new(scope, state->name.server, PyTuple_Pack(2, server, Py_None));
+    server = PyTuple_CheckExact(server) ? Py_NewRef(server) : PyTuple_Pack(2, server, Py_None);
+    return put(scopes, lent, ASGI_SERVER_KEY, server);
 }
 
+/* What exchanges of one head may differ in. 0, -1. */
 static int
-set_own(PyObject *scope, const asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange,
-        const asgi_containers *containers)
+put_connection(const asgi_scopes *scopes, asgi_lent *lent, const asteri_reached *exchange)
 {
-    const asteri_request *request = exchange->functions->request(exchange->self);
-    if (request->has_body && request->content_length < 0 &&
-        offer_trailers(containers->extensions, state, exchange) < 0) {
-        return -1;
-    }
-    if (PyDict_SetItem(scope, state->name.extensions, containers->extensions) < 0 ||
-        PyDict_SetItem(scope, state->name.asgi, containers->asgi) < 0 ||
-        set_new(scope, state->name.state, PyDict_Copy(scopes->state)) < 0) {
-        return -1;
-    }
-    return set_peer(scope, state, exchange);
-}
-
-/* A new scope for a head of which `kept` is known. */
-static PyObject *
-copy_kept(PyObject *kept, const asgi_state *state, const asteri_reached *exchange)
-{
-    PyObject *scope = PyDict_Copy(PyTuple_GET_ITEM(kept, 1));
-    PyObject *headers = PyTuple_GET_ITEM(kept, 2);
     PyObject *scheme = exchange->functions->fact(exchange->self, ASTERI_SCHEME);
-    if (scope == NULL || scheme == NULL ||
-        set_new(scope, state->name.headers, PyList_GetSlice(headers, 0, PyList_GET_SIZE(headers))) < 0 ||
-        (scheme != PyTuple_GET_ITEM(kept, 3) && PyDict_SetItem(scope, state->name.scheme, scheme) < 0)) {
-        Py_CLEAR(scope);
+    PyObject *peer = scheme != NULL ? exchange->functions->fact(exchange->self, ASTERI_PEER) : NULL;
+    if (peer == NULL ||
+        (scheme != lent->values[ASGI_SCHEME_KEY] && put(scopes, lent, ASGI_SCHEME_KEY, Py_NewRef(scheme)) < 0)) {
+        return -1;
     }
-    return scope;
+    return peer != lent->peer ? put_peer(scopes, lent, peer) : 0;
 }
 
-PyObject *
-asgi_make_scope(asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange,
-                asgi_containers *containers)
+/* Fills in one that has nothing yet. 0, -1. */
+static int
+fill(asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange, asgi_lent *lent)
 {
-    PyObject *kept = find_head(scopes, state, exchange);
-    if (kept == NULL) {
+    PyObject *headers = lent->kept->headers;
+    lent->scope = PyDict_Copy(lent->kept->template);
+    if (lent->scope == NULL || asgi_scopes_take_containers(scopes, &lent->containers) < 0 ||
+        offer_trailers(lent->containers.extensions, state, exchange) < 0) {
+        return -1;
+    }
+    if (put(scopes, lent, ASGI_HEADERS_KEY, PyList_GetSlice(headers, 0, PyList_GET_SIZE(headers))) < 0 ||
+        put(scopes, lent, ASGI_EXTENSIONS_KEY, Py_NewRef(lent->containers.extensions)) < 0 ||
+        put(scopes, lent, ASGI_ASGI_KEY, Py_NewRef(lent->containers.asgi)) < 0 ||
+        put(scopes, lent, ASGI_STATE_KEY, PyDict_Copy(scopes->state)) < 0 ||
+        put_connection(scopes, lent, exchange) < 0) {
+        return -1;
+    }
+    asgi_lent_remember(lent);
+    return 0;
+}
+
+/* Makes one that has come back right for this request. 0, -1. */
+static int
+renew(const asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange, asgi_lent *lent)
+{
+    if (PyDict_GET_SIZE(scopes->state) > 0 && PyDict_Update(lent->values[ASGI_STATE_KEY], scopes->state) < 0) {
+        return -1;
+    }
+    return offer_trailers(lent->containers.extensions, state, exchange) < 0 ? -1
+                                                                            : put_connection(scopes, lent, exchange);
+}
+
+asgi_lent *
+asgi_make_scope(asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange)
+{
+    PyObject *capsule = find_kept(scopes, state, exchange);
+    if (capsule == NULL) {
         return NULL;
     }
-    PyObject *scope = copy_kept(kept, state, exchange);
-    Py_DECREF(kept);
-    if (scope != NULL &&
-        (take_containers(scopes, containers) < 0 || set_own(scope, scopes, state, exchange, containers) < 0)) {
-        Py_CLEAR(scope);
+    asgi_kept *kept = kept_of(capsule);
+    asgi_lent *lent = asgi_scopes_take_spare(scopes, capsule, kept);
+    int failed;
+    if (lent != NULL) {
+        failed = renew(scopes, state, exchange, lent) < 0;
+    } else {
+        lent = asgi_lent_new(capsule, kept);
+        failed = lent == NULL || fill(scopes, state, exchange, lent) < 0;
     }
-    return scope;
+    if (failed && lent != NULL) {
+        asgi_lent_drop(lent);
+        lent = NULL;
+    }
+    Py_DECREF(capsule);
+    return lent;
 }

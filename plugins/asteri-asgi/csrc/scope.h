@@ -2,17 +2,10 @@
 #ifndef ASGI_SCOPE_H
 #define ASGI_SCOPE_H
 
+#include "lent.h"
 #include "state.h"
 
-#define ASGI_EXTENSIONS 8 /* as many as a scope can offer */
-#define ASGI_SPARE 64     /* as many as there are requests under way at once in a busy worker */
-
-/* The dictionaries of a scope that are the same for every request but for what an application puts into them. */
-typedef struct {
-    PyObject *asgi; /* owned, as the others; NULL: there is nothing here */
-    PyObject *extensions;
-    PyObject *each[ASGI_EXTENSIONS]; /* what is in `extensions`, in its order */
-} asgi_containers;
+#define ASGI_SPARE 64 /* as many as there are requests under way at once in a busy worker */
 
 /* What the scopes of one application share. Filled with zeros before it is loaded. */
 typedef struct {
@@ -23,6 +16,7 @@ typedef struct {
     PyObject *below_root; /* root_path + "/" */
     PyObject *state;      /* the namespace of the lifespan */
     PyObject *key;        /* its address is the key of what is kept with heads; what is kept owns it too */
+    PyObject *keys[ASGI_KEYS];          /* those of a scope, in their order */
     PyObject *offered[ASGI_EXTENSIONS]; /* the names of the extensions, in their order */
     PyObject *told[2][2];               /* the keys of `asgi`, and their values */
     int count;                          /* how many extensions are offered */
@@ -36,14 +30,16 @@ int asgi_scopes_load(asgi_scopes *scopes, const asgi_state *state, PyObject *roo
 int asgi_scopes_visit(asgi_scopes *scopes, visitproc visit, void *arg);
 void asgi_scopes_clear(asgi_scopes *scopes);
 
-/* The scope of an exchange, a new reference; `containers` (empty before) are those in it. NULL: an exception. */
-PyObject *asgi_make_scope(asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange,
-                          asgi_containers *containers);
+/* The scope of an exchange, which is the caller's to give back or drop. NULL: an exception. */
+asgi_lent *asgi_make_scope(asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange);
+/* The application has ended; `lent` is stolen. What nobody else has any more, and is as it was, is used again: to the
+ * next application it is new. */
+void asgi_scopes_take_back(asgi_scopes *scopes, asgi_lent *lent);
 
-/* The application has ended. Containers that nobody else has any more, and that are as they were, are used again: to
- * the next application they are new. In any case `containers` are empty afterwards. */
-void asgi_scopes_take_back(asgi_scopes *scopes, asgi_containers *containers);
-void asgi_containers_drop(asgi_containers *containers);
-int asgi_containers_visit(asgi_containers *containers, visitproc visit, void *arg);
+/* The scope of `kept` that has come back, or NULL (no exception). `capsule`, that of `kept`, is borrowed. */
+asgi_lent *asgi_scopes_take_spare(const asgi_scopes *scopes, PyObject *capsule, asgi_kept *kept);
+
+/* Containers that have come back, or new ones; `containers` are empty before. 0, -1. */
+int asgi_scopes_take_containers(asgi_scopes *scopes, asgi_containers *containers);
 
 #endif

@@ -3,52 +3,25 @@
  * The table at the end of this file is that of the Python module: which step a type of message takes in which phase. A
  * step returns 1 when more may be sent, 0 when that has to be waited for, or -1.
  */
+#include "message.h"
 #include "sides.h"
 
 #include <string.h>
 
-typedef int (*asgi_take)(asgi_call *call, PyObject *message);
+typedef int (*asgi_take)(asgi_call *call, asgi_message *message);
 
 /* -- messages ------------------------------------------------------------------------------------------------------ */
 
-/* message.get(key, otherwise), and message.get(key) when `otherwise` is NULL. A new reference. */
-static PyObject *
-message_get(const asgi_state *state, PyObject *message, PyObject *key, PyObject *otherwise)
-{
-    if (PyDict_CheckExact(message)) {
-        PyObject *value;
-        int found = asgi_dict_find(message, key, &value);
-        if (found == 0) {
-            return Py_NewRef(otherwise != NULL ? otherwise : Py_None);
-        }
-        return found > 0 ? value : NULL;
-    }
-    PyObject *arguments[3] = {message, key, otherwise};
-    return PyObject_VectorcallMethod(state->name.get, arguments, otherwise != NULL ? 3 : 2, NULL);
-}
-
-/* The truth of message.get(key, False): 1, 0, or -1. */
-static int
-message_says(const asgi_state *state, PyObject *message, PyObject *key)
-{
-    PyObject *value = message_get(state, message, key, Py_False);
-    if (value == NULL) {
-        return -1;
-    }
-    int truth = PyObject_IsTrue(value);
-    Py_DECREF(value);
-    return truth;
-}
-
 /* The content of a http.response.body, a new reference to bytes. */
 static PyObject *
-message_content(const asgi_state *state, PyObject *message)
+message_content(const asgi_state *state, asgi_message *message)
 {
-    PyObject *body = message_get(state, message, state->name.body, state->no_bytes);
+    PyObject *body = asgi_message_get(message, state, ASGI_KEY_body, state->no_bytes);
     if (body == NULL || PyBytes_CheckExact(body)) {
         return body;
     }
     PyObject *octets = PyObject_CallOneArg(state->shared.octets, body);
+    asgi_message_changed(message);
     Py_DECREF(body);
     return octets;
 }
@@ -89,12 +62,12 @@ done(PyObject *answer)
 /* -- the steps ----------------------------------------------------------------------------------------------------- */
 
 static int
-take_start(asgi_call *call, PyObject *message)
+take_start(asgi_call *call, asgi_message *message)
 {
     const asgi_state *state = asgi_call_state(call);
     PyObject *headers = NULL;
     int announced = -1;
-    PyObject *status = message_get(state, message, state->name.status, NULL);
+    PyObject *status = asgi_message_get(message, state, ASGI_KEY_status, NULL);
     if (status == NULL) {
         return -1;
     }
@@ -103,12 +76,15 @@ take_start(asgi_call *call, PyObject *message)
                      status);
         goto done;
     }
-    headers = message_get(state, message, state->name.headers, state->nothing);
+    headers = asgi_message_get(message, state, ASGI_KEY_headers, state->nothing);
     if (headers == NULL || asgi_head_take_fields(&call->head, state, headers) < 0 ||
         asgi_head_take_status(&call->head, status) < 0) {
         goto done;
     }
-    announced = message_says(state, message, state->name.trailers);
+    if (call->head.list != NULL || !PyLong_CheckExact(status)) {
+        asgi_message_changed(message);
+    }
+    announced = asgi_message_says(message, state, ASGI_KEY_trailers);
     if (announced > 0) {
         Py_XSETREF(call->trailers, PyList_New(0));
         announced = call->trailers != NULL ? 1 : -1;
@@ -126,7 +102,7 @@ done:
 }
 
 static int
-take_first_body(asgi_call *call, PyObject *message)
+take_first_body(asgi_call *call, asgi_message *message)
 {
     const asgi_state *state = asgi_call_state(call);
     PyObject *body = message_content(state, message);
@@ -135,58 +111,60 @@ take_first_body(asgi_call *call, PyObject *message)
     }
     int flows = release(call);
     if (flows == 0) {
-        flows = send_content(call, body, message_says(state, message, state->name.more_body));
+        flows = send_content(call, body, asgi_message_says(message, state, ASGI_KEY_more_body));
     }
     Py_DECREF(body);
     return flows;
 }
 
 static int
-take_next_body(asgi_call *call, PyObject *message)
+take_next_body(asgi_call *call, asgi_message *message)
 {
     const asgi_state *state = asgi_call_state(call);
     PyObject *body = message_content(state, message);
     if (body == NULL) {
         return -1;
     }
-    int flows = send_content(call, body, message_says(state, message, state->name.more_body));
+    int flows = send_content(call, body, asgi_message_says(message, state, ASGI_KEY_more_body));
     Py_DECREF(body);
     return flows;
 }
 
 static int
-take_first_file(asgi_call *call, PyObject *message)
+take_first_file(asgi_call *call, asgi_message *message)
 {
     const asgi_state *state = asgi_call_state(call);
-    PyObject *part = PyObject_CallOneArg(state->shared.part_of_file, message);
+    PyObject *part = PyObject_CallOneArg(state->shared.part_of_file, message->whole);
+    asgi_message_changed(message);
     if (part == NULL) {
         return -1;
     }
     int flows = release(call);
     if (flows == 0) {
-        flows = send_content(call, part, message_says(state, message, state->name.more_body));
+        flows = send_content(call, part, asgi_message_says(message, state, ASGI_KEY_more_body));
     }
     Py_DECREF(part);
     return flows;
 }
 
 static int
-take_next_file(asgi_call *call, PyObject *message)
+take_next_file(asgi_call *call, asgi_message *message)
 {
     const asgi_state *state = asgi_call_state(call);
-    PyObject *part = PyObject_CallOneArg(state->shared.part_of_file, message);
+    PyObject *part = PyObject_CallOneArg(state->shared.part_of_file, message->whole);
+    asgi_message_changed(message);
     if (part == NULL) {
         return -1;
     }
-    int flows = send_content(call, part, message_says(state, message, state->name.more_body));
+    int flows = send_content(call, part, asgi_message_says(message, state, ASGI_KEY_more_body));
     Py_DECREF(part);
     return flows;
 }
 
 static int
-take_path(asgi_call *call, PyObject *message)
+take_path(asgi_call *call, asgi_message *message)
 {
-    PyObject *part = PyObject_CallOneArg(asgi_call_state(call)->shared.whole_file, message);
+    PyObject *part = PyObject_CallOneArg(asgi_call_state(call)->shared.whole_file, message->whole);
     if (part == NULL) {
         return -1;
     }
@@ -199,11 +177,11 @@ take_path(asgi_call *call, PyObject *message)
 }
 
 static int
-take_early_hint(asgi_call *call, PyObject *message)
+take_early_hint(asgi_call *call, asgi_message *message)
 {
     const asgi_state *state = asgi_call_state(call);
     PyObject *code = PyLong_FromLong(103);
-    PyObject *hints = code != NULL ? PyObject_CallOneArg(state->shared.hints, message) : NULL;
+    PyObject *hints = code != NULL ? PyObject_CallOneArg(state->shared.hints, message->whole) : NULL;
     PyObject *answer = NULL;
     if (hints != NULL) {
         PyObject *arguments[3] = {call->exchange, code, hints};
@@ -216,7 +194,7 @@ take_early_hint(asgi_call *call, PyObject *message)
 
 /* The head is out, so a 103 cannot come before it any more; the specification allows to drop the hint. */
 static int
-take_late_hint(asgi_call *Py_UNUSED(call), PyObject *Py_UNUSED(message))
+take_late_hint(asgi_call *Py_UNUSED(call), asgi_message *Py_UNUSED(message))
 {
     return 1;
 }
@@ -240,10 +218,10 @@ finish(asgi_call *call)
 }
 
 static int
-take_trailers(asgi_call *call, PyObject *message)
+take_trailers(asgi_call *call, asgi_message *message)
 {
     const asgi_state *state = asgi_call_state(call);
-    PyObject *headers = message_get(state, message, state->name.headers, state->nothing);
+    PyObject *headers = asgi_message_get(message, state, ASGI_KEY_headers, state->nothing);
     PyObject *fields = NULL;
     int flows = -1;
     if (headers != NULL) {
@@ -251,7 +229,7 @@ take_trailers(asgi_call *call, PyObject *message)
     }
     if (fields != NULL &&
         PyList_SetSlice(call->trailers, PY_SSIZE_T_MAX, PY_SSIZE_T_MAX, fields) == 0) {
-        flows = message_says(state, message, state->name.more_trailers);
+        flows = asgi_message_says(message, state, ASGI_KEY_more_trailers);
         if (flows == 0) {
             flows = finish(call);
             if (flows > 0) {
@@ -265,10 +243,10 @@ take_trailers(asgi_call *call, PyObject *message)
 }
 
 static int
-take_debug(asgi_call *call, PyObject *message)
+take_debug(asgi_call *call, asgi_message *message)
 {
     const asgi_state *state = asgi_call_state(call);
-    PyObject *info = message_get(state, message, state->name.info, NULL);
+    PyObject *info = asgi_message_get(message, state, ASGI_KEY_info, NULL);
     if (info == NULL) {
         return -1;
     }
@@ -342,18 +320,17 @@ find_kind(const asgi_state *state, PyObject *kind)
 
 /* The step that a message takes now, NULL without an exception when it is refused. */
 static asgi_take
-find_step(asgi_call *call, PyObject *message, int *failed)
+find_step(asgi_call *call, const asgi_message *message, int *failed)
 {
     const asgi_state *state = asgi_call_state(call);
     PyObject *kind = NULL;
     int code = ASGI_KINDS;
     *failed = 0;
-    if (!PyDict_CheckExact(message)) {
-        kind = PyObject_GetItem(message, state->name.type);
-    } else if (asgi_dict_find(message, state->name.type, &kind) == 0) {
+    int found = asgi_message_find(message, state, ASGI_KEY_type, &kind);
+    if (found == 0) {
         return NULL;
     }
-    if (kind != NULL) {
+    if (found > 0) {
         code = find_kind(state, kind);
         Py_DECREF(kind);
     }
@@ -396,7 +373,7 @@ step_failed(asgi_call *call)
 
 /* 1: more may be sent; 0: wait for that; -1. */
 static int
-take(asgi_call *call, PyObject *message)
+take(asgi_call *call, asgi_message *message)
 {
     const asgi_state *state = asgi_call_state(call);
     int failed;
@@ -405,7 +382,7 @@ take(asgi_call *call, PyObject *message)
         return -1;
     }
     if (step == NULL) {
-        PyObject *arguments[3] = {state->phases[call->phase], message, call->handler->log};
+        PyObject *arguments[3] = {state->phases[call->phase], message->whole, call->handler->log};
         return done(PyObject_Vectorcall(state->shared.refuse, arguments, 3, NULL));
     }
     int flows = step(call, message);
@@ -419,7 +396,10 @@ static PySendResult
 sending_start(asgi_coroutine *self, PyObject **result)
 {
     asgi_step *step = (asgi_step *)self;
-    int flows = take(step->call, step->message);
+    asgi_message message;
+    asgi_message_read(&message, asgi_call_state(step->call), step->message);
+    int flows = take(step->call, &message);
+    asgi_message_drop(&message);
     if (flows > 0) {
         *result = Py_NewRef(Py_None);
         return PYGEN_RETURN;

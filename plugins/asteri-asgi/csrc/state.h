@@ -7,7 +7,8 @@
 #include "asteri/exchange_adapter.h"
 #include "asteri_http/errors.h"
 
-/* Interned strings: keys of messages and scopes, names of methods. */
+/* Interned strings: first the keys that a response's messages have (message.h), then those of scopes, and names of
+ * methods. */
 #define ASGI_EACH_NAME(DO)                                                                                             \
     DO(type)                                                                                                           \
     DO(status)                                                                                                         \

@@ -1,6 +1,7 @@
 """The handler upon real HTTP/1.1: bytes in, bytes out, without a socket. Both twins of either."""
 
 import asyncio
+import gc
 from copy import copy
 
 import pytest
@@ -100,6 +101,131 @@ async def echo(scope, receive, send):
         await send(body(message["body"], message["more_body"]))
         if not message["more_body"]:
             return
+
+
+# -- heads that come again ---------------------------------------------------------------------------------------------
+
+
+def nothing(scope):
+    """The scope is left as it is."""
+
+
+def note(scope):
+    scope["noted"] = 1
+
+
+def note_in_state(scope):
+    scope["state"]["noted"] = 1
+
+
+def note_in_extension(scope):
+    scope["extensions"]["http.response.pathsend"]["noted"] = 1
+
+
+def replace(scope):
+    scope["path"] = "/other"
+    scope["server"] = None
+
+
+def rename(scope):
+    scope["offered"] = scope.pop("extensions")
+
+
+def move_last(scope):
+    scope["path"] = scope.pop("path")
+
+
+def reverse(scope):
+    scope["headers"].reverse()
+
+
+def empty(scope):
+    scope["headers"].clear()
+    scope["asgi"].clear()
+    scope.clear()
+
+
+@pytest.fixture
+def scopes_of(bench, wait_for, connect):
+    """What ``view`` makes of the scopes of a request that two peers send in turn, three times each."""
+
+    def run(view, request_bytes=GET):
+        seen = []
+
+        async def app(scope, receive, send):
+            if scope["type"] == "lifespan":
+                scope["state"]["started"] = True
+                await receive()
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+            seen.append(view(scope))
+            await send(START)
+            await send(body(b"done"))
+
+        async def main():
+            handler = bench.handler(app)
+            await handler.startup()
+            clients = [Client(connect(("192.0.2.1", port), ("192.0.2.9", 8000)), handler, wait_for) for port in (1, 2)]
+            for _ in range(3):
+                for client in clients:
+                    await client.talk(request_bytes)
+            await handler.shutdown()
+            assert [client.received.count(b"done") for client in clients] == [3, 3]
+
+        asyncio.run(main())
+        assert len(seen) == 6
+        return seen
+
+    return run
+
+
+CHANGES = [nothing, note, note_in_state, note_in_extension, replace, rename, move_last, reverse, empty]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_done_to_a_scope_is_not_seen_when_the_head_comes_again(scopes_of, change):
+    def view(scope):
+        text = repr(scope)
+        change(scope)
+        return text
+
+    seen = scopes_of(view)
+    assert seen[0] == seen[2] == seen[4]
+    assert seen[1] == seen[3] == seen[5]
+    assert seen[1] == seen[0].replace("('192.0.2.1', 1)", "('192.0.2.1', 2)") != seen[0]
+    assert "'state': {'started': True}" in seen[0]
+
+
+@pytest.mark.parametrize("part", [None, "asgi", "headers", "state", "extensions"])
+def test_what_is_kept_of_a_scope_is_its_own_when_the_head_comes_again(scopes_of, part):
+    kept = scopes_of(lambda scope: scope if part is None else scope[part])
+    assert len({id(thing) for thing in kept}) == 6
+    assert kept[0] == kept[2] == kept[4]
+
+
+def test_what_is_found_through_the_collector_is_not_given_to_the_next_request(scopes_of):
+    def view(scope):
+        return [
+            thing
+            for thing in gc.get_objects()
+            if type(thing) is dict and thing is not scope and thing.get("raw_path") == b"/" and "client" in thing
+        ] + [scope]
+
+    seen = scopes_of(view)
+    for number, scopes in enumerate(seen):
+        assert not any(scopes[-1] is found for earlier in seen[:number] for found in earlier)
+
+
+def test_trailers_are_offered_each_time_the_head_of_a_chunked_body_comes_again(scopes_of):
+    def view(scope):
+        return scope["extensions"].pop("asteri.request.trailers")
+
+    assert scopes_of(view, CHUNKED + b"0\r\n\r\n") == [{"trailers": []}] * 6
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
 
 
 def test_whole_response_has_its_length(talk):

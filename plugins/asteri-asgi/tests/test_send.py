@@ -48,6 +48,50 @@ def test_missing_keys_have_their_defaults(bench):
     assert exchange.complete_response
 
 
+class Key(str):
+    """Equal to a str, and not one itself."""
+
+
+def spelled(key):
+    """Equal to a literal, and another object."""
+    return bytes(key, "ascii").decode()
+
+
+def surrounded(message):
+    return {Key("x-before"): 1, 2: 3, **message, **{f"x-{number}": number for number in range(20)}}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda message: {spelled(key): value for key, value in message.items()},
+        lambda message: {Key(key): value for key, value in message.items()},
+        lambda message: dict(reversed(message.items())),
+        lambda message: {spelled(key) if key != "type" else key: value for key, value in message.items()},
+        lambda message: {**message, "x-extra": 1},
+        surrounded,
+    ],
+)
+def test_keys_of_a_message_count_by_what_they_say(bench, make_exchange, write):
+    exchange = make_exchange(headers=[(b"te", b"trailers")])
+    messages = [WITH_TRAILERS, body(b"a", True), body(b"b"), trailers((b"x", b"1"), more=True), trailers((b"y", b"2"))]
+    bench.run(sender(*map(write, messages)), exchange)
+    assert (exchange.status, exchange.response_headers) == (200, START["headers"])
+    assert (exchange.pieces[:2], exchange.sent_trailers) == ([b"a", b"b"], [(b"x", b"1"), (b"y", b"2")])
+
+
+def test_message_is_read_on_as_it_is_when_its_headers_have_been_taken(bench):
+    message = {"type": "http.response.start", "status": 200}
+
+    def changing():
+        yield (b"a", b"1")
+        message["trailers"] = True
+
+    message["headers"] = changing()
+    exchange = bench.run(sender(message, body(b"x"), trailers()))
+    assert (exchange.response_headers, exchange.complete_response) == ([(b"a", b"1")], True)
+
+
 def test_head_is_held_until_the_first_piece_even_an_empty_one(bench, make_exchange):
     exchange = make_exchange()
     seen = []

@@ -54,18 +54,31 @@ write_date(int64_t second, char value[HTTP_DATE_SIZE])
     return 0;
 }
 
+void
+http_date_begin(http_date *date, PyObject *wall)
+{
+    date->wall = Py_XNewRef(wall);
+    date->clock = wall == NULL ? NULL : asteri_clock_of(Py_TYPE(wall));
+}
+
 /* Whole seconds, cut towards zero as Python's int() does. -1 with an exception, or a time before 1970. */
 static int64_t
-read_wall(PyObject *wall)
+read_wall(const http_date *date)
 {
-    PyObject *now = PyObject_CallNoArgs(wall);
-    if (now == NULL) {
-        return -1;
+    double seconds;
+    if (date->clock != NULL) {
+        seconds = date->clock->read(date->wall);
     }
-    double seconds = PyFloat_AsDouble(now);
-    Py_DECREF(now);
-    if (seconds == -1.0 && PyErr_Occurred()) {
-        return -1;
+    else {
+        PyObject *now = PyObject_CallNoArgs(date->wall);
+        if (now == NULL) {
+            return -1;
+        }
+        seconds = PyFloat_AsDouble(now);
+        Py_DECREF(now);
+        if (seconds == -1.0 && PyErr_Occurred()) {
+            return -1;
+        }
     }
     if (!(seconds > -1e15 && seconds < 1e15)) {
         PyErr_SetString(PyExc_ValueError, "the wall clock is outside of the years 1 to 9999");
@@ -77,7 +90,7 @@ read_wall(PyObject *wall)
 int
 http_date_refresh(http_date *date)
 {
-    int64_t second = read_wall(date->wall);
+    int64_t second = read_wall(date);
     if (second == -1 && PyErr_Occurred()) {
         return -1;
     }

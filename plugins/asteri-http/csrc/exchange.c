@@ -199,32 +199,60 @@ http_exchange_fire(http_exchange *exchange, http_want want)
     return call_all(callbacks);
 }
 
-int
-http_exchange_watch(http_exchange *exchange, http_want want, PyObject *callback, int writable)
+/* Whether what is wanted holds, or nothing more will come. */
+static int
+holds(const http_exchange *exchange, http_want want, int writable)
 {
     if (exchange->phase == HTTP_COMPLETE || exchange->phase == HTTP_CUT) {
         return 1;
     }
-    if (want == HTTP_WANT_READ ? exchange->piece != NULL || !http_arriving(exchange)
-                               : want == HTTP_WANT_WRITE ? writable : exchange->gone) {
-        return 1;
-    }
+    return want == HTTP_WANT_READ    ? exchange->piece != NULL || !http_arriving(exchange)
+           : want == HTTP_WANT_WRITE ? writable
+                                     : exchange->gone;
+}
+
+/* Keeps the first callback for a want, in a list (stolen) that has it already. 0, -1. */
+static int
+keep_first(http_exchange *exchange, http_want want, PyObject *callbacks)
+{
     http_watchers *watchers = exchange->watchers;
     if (watchers == NULL) {
         watchers = exchange->watchers = PyMem_Calloc(1, sizeof(http_watchers));
         if (watchers == NULL) {
+            Py_DECREF(callbacks);
             PyErr_NoMemory();
             return -1;
         }
     }
-    if (watchers->callbacks[want] == NULL) {
-        watchers->callbacks[want] = PyList_New(0);
-        if (watchers->callbacks[want] == NULL) {
-            return -1;
-        }
-        watchers->order[watchers->count++] = (unsigned char)want;
+    watchers->callbacks[want] = callbacks;
+    watchers->order[watchers->count++] = (unsigned char)want;
+    return 0;
+}
+
+int
+http_exchange_watch(http_exchange *exchange, http_want want, PyObject *callback, int writable)
+{
+    if (holds(exchange, want, writable)) {
+        return 1;
     }
-    return PyList_Append(watchers->callbacks[want], callback);
+    if (exchange->watchers != NULL && exchange->watchers->callbacks[want] != NULL) {
+        return PyList_Append(exchange->watchers->callbacks[want], callback);
+    }
+    PyObject *callbacks = PyList_New(1);
+    if (callbacks == NULL) {
+        return -1;
+    }
+    PyList_SET_ITEM(callbacks, 0, Py_NewRef(callback));
+    /* A new list may have run the collector, and that anything: so all is looked at anew. */
+    if (holds(exchange, want, writable)) {
+        Py_DECREF(callbacks);
+        return 1;
+    }
+    if (exchange->watchers != NULL && exchange->watchers->callbacks[want] != NULL) {
+        Py_DECREF(callbacks);
+        return PyList_Append(exchange->watchers->callbacks[want], callback);
+    }
+    return keep_first(exchange, want, callbacks);
 }
 
 /* Fails what has not come of the body, as the exchange is over. */

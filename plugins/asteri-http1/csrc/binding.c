@@ -69,7 +69,7 @@ read_settings(h1_binding *binding, PyObject *settings, PyObject *wall)
     if (truth < 0) {
         return -1;
     }
-    binding->date.wall = truth ? Py_NewRef(wall) : NULL;
+    http_date_begin(&binding->date, truth ? wall : NULL);
     PyObject *server = PyObject_GetAttrString(settings, "server_header");
     if (server == NULL) {
         return -1;
@@ -107,18 +107,25 @@ binding_new(PyTypeObject *type, PyObject *positional, PyObject *keywords)
         return NULL;
     }
     self->vectorcall = binding_call;
-    self->state = h1_state_of_type(type);
+    self->module = Py_XNewRef(PyType_GetModule(type));
+    if (self->module == NULL) {
+        goto failed;
+    }
+    self->state = h1_state_of(self->module);
     if (read_settings(self, settings, wall) < 0) {
-        Py_DECREF(self);
-        return NULL;
+        goto failed;
     }
     return (PyObject *)self;
+failed:
+    Py_DECREF(self);
+    return NULL;
 }
 
 static int
 binding_traverse(PyObject *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(((h1_binding *)self)->module);
     Py_VISIT(((h1_binding *)self)->date.wall);
     return 0;
 }
@@ -140,6 +147,7 @@ binding_dealloc(PyObject *object)
     h1_heads_clear(&self->heads);
     h1_spare_buffers_clear(&self->spare);
     PyMem_Free(self->lines);
+    Py_XDECREF(self->module);
     type->tp_free(self);
     Py_DECREF(type);
 }

@@ -5,15 +5,18 @@
 #include "asteri_http/date.h"
 #include "output.h"
 #include "parser.h"
+#include "repeat.h"
 
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall; /* (peer, now) makes a connection */
-    h1_state *state;           /* borrowed from the module, which the type keeps */
+    PyObject *module;          /* owned for life: the collector may clear the type before what a binding has made */
+    h1_state *state;           /* of the module */
     h1_limits limits;
     h1_heads heads;
     h1_spare_buffers spare;
     http_date date;
+    h1_repeat repeat;
     char *lines;    /* the Date line, then the Server line; owned */
     Py_ssize_t date_size, server_size;
 } h1_binding;

@@ -212,9 +212,9 @@ cut_body(h1_connection *self, h1_exchange *exchange)
     self->deadline = H1_NO_TIME;
     PyObject *gone = PyObject_CallFunction(h1_errors_of(self)->disconnected, "s",
                                            "the peer has closed in the middle of the request's body");
-    PyObject *error = remote_error(self, 400, "the body ends before its declared length");
+    PyObject *error = gone == NULL ? NULL : remote_error(self, 400, "the body ends before its declared length");
     int result = -1;
-    if (gone != NULL && error != NULL && http_exchange_fail(&exchange->http, gone) == 0) {
+    if (error != NULL && http_exchange_fail(&exchange->http, gone) == 0) {
         result = h1_exchange_refuse(exchange, error);
     }
     Py_XDECREF(gone);
@@ -352,18 +352,44 @@ h1_connection_settle(h1_connection *self)
     return 0;
 }
 
-/* All of the output is handed over by this call. */
-static int
-hand_over_all(h1_connection *self)
+/* A refusal of what comes next, and the end, may have to follow. */
+static inline int
+fits(Py_ssize_t pieces, Py_ssize_t room)
 {
+    return pieces + 2 <= room;
+}
+
+/* All of the output, `*pieces` (there may be none: the call before has had them), is to be handed over by this call,
+ * unless those who waited for that have sent more meanwhile than there is room for: then nothing of it is counted off
+ * yet. 0, -1. */
+static int
+hand_over_all(h1_connection *self, Py_ssize_t room, Py_ssize_t *pieces)
+{
+    int64_t counted = self->output.queued;
     self->output.queued = 0;
-    if (self->exchange == NULL) {
+    if (self->exchange == NULL || self->exchange->http.watchers == NULL) {
         return 0;
     }
     h1_exchange *exchange = (h1_exchange *)Py_NewRef(self->exchange);
     int result = http_exchange_resume(&exchange->http);
     Py_DECREF(exchange);
+    *pieces = h1_output_pieces(&self->output);
+    if (!fits(*pieces, room)) {
+        self->output.queued += counted;
+    }
     return result;
+}
+
+static void
+rest(h1_connection *self)
+{
+    if (self->output.data != NULL && self->output.head == 0) {
+        h1_output_clear(&self->output, &self->binding->spare);
+    }
+    if (self->stage == H1_IDLE && !h1_has_time(self->deadline)) {
+        /* Nothing is left: only now has the peer the whole response, and its time begins. */
+        h1_set_deadline(self, self->binding->limits.keep_alive);
+    }
 }
 
 int
@@ -371,26 +397,18 @@ h1_connection_ready(h1_connection *self, double now, Py_ssize_t room, h1_ready *
 {
     h1_tick(self, now);
     *ready = (h1_ready){h1_output_pieces(&self->output), 0, 0};
-    if (ready->pieces + 2 > room) { /* a refusal of what comes next, and the end, may have to follow */
+    if (fits(ready->pieces, room) && hand_over_all(self, room, &ready->pieces) < 0) {
+        return -1;
+    }
+    if (!fits(ready->pieces, room)) {
         ready->pieces = ready->pieces < room ? ready->pieces : room;
         return 0;
     }
-    ready->whole = 1;
-    if (ready->pieces > 0) {
-        if (hand_over_all(self) < 0) {
-            return -1;
-        }
-    }
-    else if (self->stage != H1_CLOSING && !self->ending) {
-        if (self->output.data != NULL && self->output.head == 0) {
-            h1_output_clear(&self->output, &self->binding->spare);
-        }
-        if (self->stage == H1_IDLE && !h1_has_time(self->deadline)) {
-            /* Nothing is left: only now has the peer the whole response, and its time begins. */
-            h1_set_deadline(self, self->binding->limits.keep_alive);
-        }
+    if (ready->pieces == 0 && self->stage != H1_CLOSING && !self->ending) {
+        rest(self);
         return 0;
     }
+    ready->whole = 1;
     if (self->ending && conclude(self) < 0) {
         return -1;
     }

@@ -68,6 +68,13 @@ int h1_connection_settle(h1_connection *self);
 /* 1: `*kind` and `*object`, a new reference, are the next event; 0: there is none. */
 int h1_connection_next(h1_connection *self, int *kind, PyObject **object);
 
+/* A request is running and nothing has come of it: `h1_connection_ready` would find nothing. */
+static inline int
+h1_connection_is_silent(const h1_connection *self)
+{
+    return self->stage == H1_RUNNING && self->output.data == NULL && self->output.count == 0 && !self->ending;
+}
+
 /* What may be handed over. */
 typedef struct {
     Py_ssize_t pieces; /* of the output */

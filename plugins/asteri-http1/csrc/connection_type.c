@@ -1,8 +1,7 @@
 /* `asteri_http1._native.Connection`: the attributes and methods of `asteri_core.api.Connection`, and the native
  * contract of asteri/connection.h. Nothing is decided here. */
 #include "arguments.h"
-#include "connection.h"
-#include "exchange.h"
+#include "connection_parts.h"
 
 static h1_connection *
 connection_of(PyObject *self)
@@ -398,6 +397,27 @@ native_deadline(PyObject *self)
 }
 
 static int
+native_advance(PyObject *self, double now, asteri_piece *pieces, Py_ssize_t room, asteri_step *step)
+{
+    int got = native_next_event(self, &step->event);
+    if (got != 0) {
+        return got < 0 ? -1 : ASTERI_EVENT;
+    }
+    if (room > 0 && h1_connection_is_silent(connection_of(self))) {
+        h1_tick(connection_of(self), now);
+    }
+    else if (room > 0) {
+        step->count = native_data_to_send(self, now, pieces, room);
+        if (step->count != 0) {
+            return step->count < 0 ? -1 : ASTERI_PIECES;
+        }
+    }
+    step->wants_data = native_wants_data(self);
+    step->deadline = native_deadline(self);
+    return ASTERI_REST;
+}
+
+static int
 native_expire(PyObject *self, double now)
 {
     return h1_connection_expire(connection_of(self), now);
@@ -421,6 +441,7 @@ static const asteri_connection_v1 contract = {
     .deadline = native_deadline,
     .expire = native_expire,
     .drain = native_drain,
+    .advance = native_advance,
 };
 
 PyDoc_STRVAR(connection_doc, "The state of one HTTP/1.1 peer; see asteri_core.api.Connection for the contract.");

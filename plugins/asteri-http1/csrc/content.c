@@ -91,7 +91,7 @@ write_part(h1_exchange *self, h1_connection *connection, const h1_part *part)
         }
     }
     Py_ssize_t most = FRAMING_SIZE + signature.size + part->trailers.size + (is_large ? 0 : (Py_ssize_t)content->size);
-    if (h1_output_reserve(output, spare, most) < 0) {
+    if (h1_output_reserve(output, spare, most) < 0 || (is_large && h1_output_reserve_large(output) < 0)) {
         return -1;
     }
     char *place = output->data + output->size + output->head;
@@ -104,9 +104,7 @@ write_part(h1_exchange *self, h1_connection *connection, const h1_part *part)
     }
     if (is_large) {
         commit(output, place);
-        if (h1_output_put_large(output, content) < 0) {
-            return -1;
-        }
+        h1_output_put_large(output, content);
         place = output->data + output->size;
     }
     else {

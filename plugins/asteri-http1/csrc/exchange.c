@@ -22,6 +22,20 @@ take_spare(h1_state *state)
 }
 
 void
+h1_exchange_give_spare(h1_state *state, h1_exchange *self)
+{
+#ifdef Py_GIL_DISABLED
+    (void)state;
+#else
+    if (state->spare_count < H1_SPARE_EXCHANGES) {
+        state->spare_exchanges[state->spare_count++] = self;
+        return;
+    }
+#endif
+    PyObject_GC_Del(self);
+}
+
+void
 h1_exchange_free_spare(h1_state *state)
 {
     while (state->spare_count > 0) {
@@ -29,18 +43,22 @@ h1_exchange_free_spare(h1_state *state)
     }
 }
 
-/* What the request says is what its head says, but for whether the client waits, which what came behind it answers. */
+/* What the request says is what its head says, but for whether the client waits, which what came behind it answers, and
+ * for headers that are changed. From here on it is the exchange's own, and nothing is kept with the head for it. */
 static int
-amend_request(h1_exchange *self)
+own_request(h1_exchange *self)
 {
+    if (self->request != NULL) {
+        return 0;
+    }
     asteri_request *request = self->request = PyMem_Malloc(sizeof(asteri_request));
     if (request == NULL) {
         PyErr_NoMemory();
         return -1;
     }
     *request = self->head->request;
-    request->expects_continue = 0;
-    request->memo = NULL; /* that is of the head as it is */
+    request->expects_continue = request->expects_continue && self->waits;
+    request->memo = NULL;
     return 0;
 }
 
@@ -52,6 +70,7 @@ h1_exchange_new(h1_connection *connection, h1_head *head, int waits)
         h1_head_release(head);
         return NULL;
     }
+    self->binding = (h1_binding *)Py_NewRef(connection->binding);
     self->connection = (h1_connection *)Py_NewRef(connection);
     self->head = head;
     http_exchange_begin(&self->http, head->request.has_body, waits);
@@ -59,13 +78,15 @@ h1_exchange_new(h1_connection *connection, h1_head *head, int waits)
     self->scheme = Py_NewRef(connection->scheme);
     self->headers = self->trailers = self->body = self->response_headers = NULL;
     self->request = NULL;
+    self->pairs = NULL;
+    self->fields = NULL;
     self->waits = (unsigned char)waits;
     self->keeps = (unsigned char)head->persistent;
     self->chunked = 0;
     self->given.size = 0;
     self->given.data = NULL;
     PyObject_GC_Track(self);
-    if (head->request.expects_continue && !waits && amend_request(self) < 0) {
+    if (head->request.expects_continue && !waits && own_request(self) < 0) {
         h1_exchange_forget(self);
         return NULL;
     }
@@ -115,6 +136,95 @@ h1_exchange_refuse(h1_exchange *self, PyObject *error)
     }
     h1_connection_complete(connection, NULL);
     return 0;
+}
+
+/* -- the request's headers ----------------------------------------------------------------------------------------- */
+
+PyObject *
+h1_exchange_headers(h1_exchange *self)
+{
+    if (self->headers == NULL) {
+        PyObject *shared = h1_head_fact(self->binding->state, self->head, ASTERI_HEADERS);
+        /* Whoever has the list may change it, and that is this request's alone. */
+        if (shared != NULL && own_request(self) == 0) {
+            self->headers = PyList_GetSlice(shared, 0, PyList_GET_SIZE(shared));
+        }
+    }
+    return self->headers;
+}
+
+/* Whether these pairs, a tuple, are those of the head. */
+static int
+are_of_head(const h1_exchange *self, PyObject *pairs)
+{
+    PyObject *shared = self->head->facts[ASTERI_HEADERS]; /* nobody changes it */
+    if (PyTuple_GET_SIZE(pairs) != PyList_GET_SIZE(shared)) {
+        return 0;
+    }
+    for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(pairs); index++) {
+        if (PyTuple_GET_ITEM(pairs, index) != PyList_GET_ITEM(shared, index)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The fields of pairs that have been changed. What is no pair of bytes is none. 0, -1: MemoryError. */
+static int
+read_pairs(h1_exchange *self, PyObject *pairs)
+{
+    Py_ssize_t count = 0, size = PyTuple_GET_SIZE(pairs);
+    asteri_field *fields = self->fields = PyMem_New(asteri_field, size > 0 ? size : 1);
+    if (fields == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t index = 0; index < size; index++) {
+        PyObject *pair = PyTuple_GET_ITEM(pairs, index);
+        if (PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2 && h1_field_read(pair, &fields[count])) {
+            count++;
+        }
+    }
+    self->pairs = Py_NewRef(pairs);
+    self->request->fields = fields;
+    self->request->count = count;
+    return 0;
+}
+
+/* The list has been handed out. What is kept with the head is for those requests alone whose headers are the head's. */
+static void
+look_at_headers(h1_exchange *self)
+{
+    asteri_request *request = self->request;
+    const asteri_request *of_head = &self->head->request;
+    PyObject *pairs = PyList_AsTuple(self->headers);
+    int same = pairs != NULL && are_of_head(self, pairs);
+    request->memo = same && request->expects_continue == of_head->expects_continue ? of_head->memo : NULL;
+    if (pairs == NULL || (!same && read_pairs(self, pairs) < 0)) {
+        PyErr_WriteUnraisable((PyObject *)self); /* out of memory: they stay the head's */
+    }
+    Py_XDECREF(pairs);
+}
+
+const asteri_request *
+h1_exchange_request(h1_exchange *self)
+{
+    if (self->headers != NULL && self->pairs == NULL) {
+        look_at_headers(self);
+    }
+    return self->request != NULL ? self->request : &self->head->request;
+}
+
+void
+h1_exchange_forget_pairs(h1_exchange *self)
+{
+    if (self->pairs != NULL) {
+        self->request->fields = self->head->request.fields;
+        self->request->count = self->head->request.count;
+        PyMem_Free(self->fields);
+        self->fields = NULL;
+        Py_CLEAR(self->pairs);
+    }
 }
 
 /* -- the request's body -------------------------------------------------------------------------------------------- */

@@ -14,12 +14,15 @@
 
 typedef struct h1_exchange {
     PyObject_HEAD
+    h1_binding *binding;       /* owned for life */
     h1_connection *connection; /* owned; NULL when the exchange is over, which ends the cycle */
     h1_head *head;             /* owned, as the others */
     http_exchange http;
     PyObject *peer, *scheme;
     PyObject *headers, *trailers, *body, *response_headers; /* NULL until asked for or set */
-    asteri_request *request; /* NULL, unless it differs from the head's */
+    asteri_request *request; /* owned memory; NULL, unless it differs, or may differ, from the head's */
+    PyObject *pairs;         /* the headers as they were changed: a tuple; NULL when they are the head's */
+    asteri_field *fields;    /* owned memory: of these pairs */
     unsigned char waits;     /* the client waits for 100 (Continue) before it sends the body */
     unsigned char keeps;     /* the connection can go on after this exchange, as far as is known */
     unsigned char chunked;   /* the response is */
@@ -28,6 +31,8 @@ typedef struct h1_exchange {
 
 /* A new reference. Steals `head`, also when it fails. */
 h1_exchange *h1_exchange_new(h1_connection *connection, h1_head *head, int waits);
+/* The end of its dealloc: its memory is kept for another one, or given back. */
+void h1_exchange_give_spare(h1_state *state, h1_exchange *self);
 /* It never began: nobody has seen it. */
 void h1_exchange_forget(h1_exchange *self);
 /* It is over. Calls watchers. 0, -1. */
@@ -36,6 +41,13 @@ int h1_exchange_close(h1_exchange *self);
 int h1_exchange_refuse(h1_exchange *self, PyObject *error);
 /* The list for the request's trailers: borrowed. */
 PyObject *h1_exchange_trailers(h1_exchange *self);
+/* The request's headers as a list of the exchange's own: borrowed. NULL: MemoryError. */
+PyObject *h1_exchange_headers(h1_exchange *self);
+/* What the request says, with the headers as they have been changed: the first look at changed ones is what holds.
+ * Cannot fail. */
+const asteri_request *h1_exchange_request(h1_exchange *self);
+/* When it ends: nobody looks at the request any more. */
+void h1_exchange_forget_pairs(h1_exchange *self);
 
 /* -- the operations, as in `asteri_core.api.Exchange` -------------------------------------------------------------- */
 
@@ -58,7 +70,7 @@ int h1_add_exchange_type(PyObject *module, h1_state *state);
 static inline const http_errors *
 h1_exchange_errors(h1_exchange *self)
 {
-    return &h1_state_of_type(Py_TYPE(self))->errors;
+    return &self->binding->state->errors;
 }
 
 static inline int

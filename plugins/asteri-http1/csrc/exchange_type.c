@@ -16,9 +16,11 @@ exchange_traverse(PyObject *object, visitproc visit, void *arg)
 {
     h1_exchange *self = exchange_of(object);
     Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->binding);
     Py_VISIT(self->connection);
     Py_VISIT(self->peer);
     Py_VISIT(self->headers);
+    Py_VISIT(self->pairs);
     Py_VISIT(self->trailers);
     Py_VISIT(self->body);
     Py_VISIT(self->response_headers);
@@ -34,6 +36,7 @@ exchange_clear(PyObject *object)
     }
     Py_CLEAR(self->connection);
     Py_CLEAR(self->headers);
+    h1_exchange_forget_pairs(self);
     Py_CLEAR(self->trailers);
     Py_CLEAR(self->body);
     Py_CLEAR(self->response_headers);
@@ -46,6 +49,7 @@ exchange_dealloc(PyObject *object)
 {
     h1_exchange *self = exchange_of(object);
     PyTypeObject *type = Py_TYPE(self);
+    h1_binding *binding = self->binding; /* which has the module: at the end of the interpreter the type may not */
     PyObject_GC_UnTrack(self);
     (void)exchange_clear(object);
     Py_CLEAR(self->peer);
@@ -53,31 +57,12 @@ exchange_dealloc(PyObject *object)
     PyMem_Free(self->request);
     PyMem_Free(self->given.data);
     h1_head_release(self->head);
-#ifndef Py_GIL_DISABLED
-    h1_state *state = h1_state_of_type(type);
-    if (state->spare_count < H1_SPARE_EXCHANGES) {
-        state->spare_exchanges[state->spare_count++] = self;
-        Py_DECREF(type);
-        return;
-    }
-#endif
-    PyObject_GC_Del(self);
+    h1_exchange_give_spare(binding->state, self);
     Py_DECREF(type);
+    Py_DECREF(binding);
 }
 
 /* -- the facts ----------------------------------------------------------------------------------------------------- */
-
-static PyObject *
-own_headers(h1_exchange *self)
-{
-    if (self->headers == NULL) {
-        PyObject *shared = h1_head_fact(h1_state_of_type(Py_TYPE(self)), self->head, ASTERI_HEADERS);
-        if (shared != NULL) {
-            self->headers = PyList_GetSlice(shared, 0, PyList_GET_SIZE(shared));
-        }
-    }
-    return self->headers;
-}
 
 /* Borrowed; as in asteri/exchange.h. */
 static PyObject *
@@ -99,15 +84,8 @@ fact(PyObject *object, asteri_fact which)
         }
         /* fall through */
     default:
-        return h1_head_fact(h1_state_of_type(Py_TYPE(self)), self->head, which);
+        return h1_head_fact(self->binding->state, self->head, which);
     }
-}
-
-static const asteri_request *
-request_of(PyObject *object)
-{
-    const h1_exchange *self = exchange_of(object);
-    return self->request != NULL ? self->request : &self->head->request;
 }
 
 #define FACT_GETTER(name, which)                                                                                       \
@@ -130,7 +108,7 @@ FACT_GETTER(body, ASTERI_BODY)
 static PyObject *
 get_headers(PyObject *self, void *Py_UNUSED(closure))
 {
-    return Py_XNewRef(own_headers(exchange_of(self)));
+    return Py_XNewRef(h1_exchange_headers(exchange_of(self)));
 }
 
 static int
@@ -312,7 +290,7 @@ exchange_watch(PyObject *object, PyObject *const *arguments, Py_ssize_t number, 
     if (h1_arguments("watch", arguments, number, keywords, names, 2, 2, values) < 0) {
         return NULL;
     }
-    const h1_state *state = h1_state_of_type(Py_TYPE(self));
+    const h1_state *state = self->binding->state;
     http_want want = values[0] == state->want_read    ? HTTP_WANT_READ
                      : values[0] == state->want_write ? HTTP_WANT_WRITE
                                                       : HTTP_WANT_GONE;
@@ -339,6 +317,12 @@ static PyMethodDef exchange_methods[] = {
 };
 
 /* -- the native contract ------------------------------------------------------------------------------------------- */
+
+static const asteri_request *
+native_request(PyObject *self)
+{
+    return h1_exchange_request(exchange_of(self));
+}
 
 static int
 native_read(PyObject *self, PyObject **data)
@@ -394,9 +378,15 @@ native_buffered(PyObject *self)
     return exchange_of(self)->http.buffered;
 }
 
+static int
+native_set_body(PyObject *self, PyObject *body)
+{
+    return set_body(self, body, NULL);
+}
+
 static const asteri_exchange_v1 contract = {
     .size = sizeof(asteri_exchange_v1),
-    .request = request_of,
+    .request = native_request,
     .fact = fact,
     .read = native_read,
     .respond = native_respond,
@@ -407,6 +397,7 @@ static const asteri_exchange_v1 contract = {
     .status = native_status,
     .sent = native_sent,
     .buffered = native_buffered,
+    .set_body = native_set_body,
 };
 
 PyDoc_STRVAR(exchange_doc, "One HTTP/1.1 request and its response; see asteri_core.api.Exchange for the contract.");

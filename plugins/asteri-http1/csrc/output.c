@@ -74,7 +74,7 @@ h1_output_put(h1_output *output, h1_spare_buffers *spare, const char *data, Py_s
 }
 
 int
-h1_output_put_large(h1_output *output, const http_content *content)
+h1_output_reserve_large(h1_output *output)
 {
     h1_output_rewind(output);
     if (output->count == output->room) {
@@ -87,12 +87,17 @@ h1_output_put_large(h1_output *output, const http_content *content)
         output->large = large;
         output->room = room;
     }
+    return 0;
+}
+
+void
+h1_output_put_large(h1_output *output, const http_content *content)
+{
     h1_large *last = &output->large[output->count++];
     *last = (h1_large){output->size, *content};
     Py_INCREF(last->content.owner);
     Py_XINCREF(last->content.slice);
     output->queued += content->size;
-    return 0;
 }
 
 int
@@ -115,15 +120,17 @@ h1_output_take(h1_output *output, http_content *piece)
 void
 h1_output_clear(h1_output *output, h1_spare_buffers *spare)
 {
-    while (output->first < output->count) {
-        http_content_release(&output->large[output->first++].content);
-    }
-    PyMem_Free(output->large);
-    if (output->capacity == H1_BUFFER_SIZE && spare->count < H1_SPARE_BUFFERS) {
-        spare->buffers[spare->count++] = output->data;
+    /* Empty first: what is let go of may run foreign code, and that may send. */
+    h1_output gone = *output;
+    memset(output, 0, sizeof(*output));
+    if (gone.capacity == H1_BUFFER_SIZE && spare->count < H1_SPARE_BUFFERS) {
+        spare->buffers[spare->count++] = gone.data;
     }
     else {
-        PyMem_Free(output->data);
+        PyMem_Free(gone.data);
     }
-    memset(output, 0, sizeof(*output));
+    while (gone.first < gone.count) {
+        http_content_release(&gone.large[gone.first++].content);
+    }
+    PyMem_Free(gone.large);
 }

@@ -72,8 +72,10 @@ h1_output_reserve(h1_output *output, h1_spare_buffers *spare, Py_ssize_t more)
 
 /* Bytes, borrowed, to hand over; before a head that is not sent. 0, -1. */
 int h1_output_put(h1_output *output, h1_spare_buffers *spare, const char *data, Py_ssize_t size);
-/* Content that is not copied: a new reference to what it holds is kept. There is no head. 0, -1. */
-int h1_output_put_large(h1_output *output, const http_content *content);
+/* Room for one piece of content that is not copied. 0, -1. */
+int h1_output_reserve_large(h1_output *output);
+/* Such content, for which there is room: a new reference to what it holds is kept. There is no head. */
+void h1_output_put_large(h1_output *output, const http_content *content);
 /* 1: `piece` is handed over, its references are the caller's (own bytes have no owner); 0: there is none. */
 int h1_output_take(h1_output *output, http_content *piece);
 /* Drops all there is, and gives the buffer back. */

@@ -83,6 +83,39 @@ refuse_reason(const http_errors *errors, PyObject *reason)
     return -1;
 }
 
+/* Writes the head up to the fields that the protocol adds. `*said` is what its fields say. */
+static int
+write_head(h1_exchange *self, int status, asteri_slice reason, const asteri_field *fields, Py_ssize_t count,
+           http_said *said)
+{
+    h1_binding *binding = self->binding;
+    h1_output *output = &self->connection->output;
+    const http_errors *errors = &binding->state->errors;
+    int usual = reason.size == 0 || is_usual(reason, status);
+    int again = usual ? h1_repeat_find(&binding->repeat, errors, status, fields, count, said) : 0;
+    if (again != 0) {
+        if (again < 0 || h1_output_reserve(output, &binding->spare, binding->repeat.lines_size) < 0) {
+            return -1;
+        }
+        (void)h1_write(output->data + output->size, binding->repeat.lines, binding->repeat.lines_size);
+        output->head = binding->repeat.lines_size;
+        return 0;
+    }
+    if (begin_head(output, &binding->spare, status, reason) < 0) {
+        return -1;
+    }
+    for (Py_ssize_t index = 0; index < count; index++) {
+        if (add_field(self, errors, &fields[index], said) < 0) {
+            return -1;
+        }
+    }
+    if (usual) {
+        asteri_slice lines = {output->data + output->size, output->head};
+        h1_repeat_keep(&binding->repeat, status, fields, count, said, lines);
+    }
+    return 0;
+}
+
 int
 h1_exchange_respond(h1_exchange *self, int status, asteri_slice reason, const asteri_field *fields, Py_ssize_t count)
 {
@@ -104,11 +137,11 @@ h1_exchange_respond(h1_exchange *self, int status, asteri_slice reason, const as
         return -1;
     }
     http_said said = {0, 0, 0, 0};
-    if (begin_head(&connection->output, &connection->binding->spare, status, reason) < 0) {
+    if (write_head(self, status, reason, fields, count, &said) < 0) {
         goto failed;
     }
     for (Py_ssize_t index = 0; index < count; index++) {
-        if (add_field(self, errors, &fields[index], &said) < 0 || h1_given_add(&self->given, &fields[index]) < 0) {
+        if (h1_given_add(&self->given, &fields[index]) < 0) {
             goto failed;
         }
     }
@@ -259,7 +292,8 @@ h1_exchange_inform(h1_exchange *self, PyObject *status, PyObject *headers)
     int has_upgrade, result = -1;
     PyObject *lines = h1_field_lines(errors, headers, H1_PLAIN_FIELDS, &has_upgrade);
     h1_connection *connection = self->connection;
-    if (lines == NULL || h1_is_version_1_0(self) || connection == NULL) {
+    /* The foreign code in `headers` may have answered, or lost the peer: then it is too late for an interim response. */
+    if (lines == NULL || h1_is_version_1_0(self) || connection == NULL || http_head_sent(&self->http)) {
         Py_XDECREF(lines);
         return lines == NULL ? -1 : 0;
     }

@@ -78,7 +78,7 @@ h1_field_read(PyObject *pair, asteri_field *field)
 int
 h1_given_add(h1_given *given, const asteri_field *field)
 {
-    uint32_t sizes[2] = {(uint32_t)field->name.size, (uint32_t)field->value.size};
+    Py_ssize_t sizes[2] = {field->name.size, field->value.size};
     Py_ssize_t size = given->size + (Py_ssize_t)sizeof(sizes) + field->name.size + field->value.size;
     Py_ssize_t capacity = given->data == NULL ? H1_GIVEN_SIZE : given->capacity;
     if (size > capacity) {
@@ -116,11 +116,11 @@ h1_given_list(const h1_given *given)
     const char *at = given->data == NULL ? given->here : given->data;
     const char *end = at + given->size;
     while (list != NULL && at < end) {
-        uint32_t sizes[2];
+        Py_ssize_t sizes[2];
         memcpy(sizes, at, sizeof(sizes));
         at += sizeof(sizes);
-        PyObject *pair = Py_BuildValue("(y#y#)", at, (Py_ssize_t)sizes[0], at + sizes[0], (Py_ssize_t)sizes[1]);
-        at += (Py_ssize_t)sizes[0] + (Py_ssize_t)sizes[1];
+        PyObject *pair = Py_BuildValue("(y#y#)", at, sizes[0], at + sizes[0], sizes[1]);
+        at += sizes[0] + sizes[1];
         if (pair == NULL || PyList_Append(list, pair) < 0) {
             Py_CLEAR(list);
         }

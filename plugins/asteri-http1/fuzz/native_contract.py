@@ -82,6 +82,10 @@ class Piece(Structure):
     )
 
 
+class Step(Structure):
+    _fields_ = (("event", NativeEvent), ("count", c_ssize_t), ("wants_data", c_int), ("deadline", c_double))
+
+
 WAKE = PYFUNCTYPE(None, c_void_p)
 
 
@@ -91,6 +95,7 @@ class Driver(Structure):
 
 STARTED, FINISHED, SWITCHED, FAILED = range(1, 5)
 BYTES, FILE, HALF_CLOSE, RESETS = range(1, 5)
+EVENT = 1
 FACTS = (
     "method",
     "target",
@@ -121,6 +126,7 @@ CONNECTION = {
     "deadline": pointer(c_double),
     "expire": pointer(c_int, c_double),
     "drain": pointer(c_int, c_double, c_double),
+    "advance": pointer(c_int, c_double, POINTER(Piece), c_ssize_t, POINTER(Step)),
 }
 EXCHANGE = {
     "request": pointer(POINTER(Request)),
@@ -134,6 +140,7 @@ EXCHANGE = {
     "status": pointer(c_int),
     "sent": pointer(c_int64),
     "buffered": pointer(c_int64),
+    "set_body": pointer(c_int, py_object),
 }
 
 
@@ -282,7 +289,19 @@ class ContractConnection:
         found = NativeEvent()
         while self._call["next_event"](self.real, byref(found)):
             events.append(self._event(found.kind, owned(found.object), found.leftover))
+            while self._step(found):
+                events.append(self._event(found.kind, owned(found.object), found.leftover))
         return events
+
+    def _step(self, event: NativeEvent) -> bool:
+        """The next event by the function for steps. What that says at rest is what the functions for it say."""
+        step = Step()
+        if self._call["advance"](self.real, 0.0, None, 0, byref(step)) == EVENT:
+            event.kind, event.object, event.leftover = step.event.kind, step.event.object, step.event.leftover
+            return True
+        assert step.wants_data == self._call["wants_data"](self.real)
+        assert step.deadline == self._call["deadline"](self.real)
+        return False
 
     def _event(self, kind: int, subject: Any, leftover: int | None) -> Event:
         if kind == FAILED:

@@ -8,6 +8,7 @@ import time
 import tracemalloc
 import weakref
 from email.utils import formatdate
+from importlib import import_module
 
 import pytest
 from asteri_core.api import Disconnected, LocalProtocolError, Peer, PluginError, Want
@@ -18,7 +19,7 @@ from asteri_http1 import plugin
 from asteri_http1._native import Binding
 from asteri_http1.connection import Http1Connection
 from asteri_http1.writer import Signature
-from native_contract import ContractConnection
+from native_contract import ContractConnection, through_contract
 
 PEER = Peer(("192.0.2.1", 50000), ("192.0.2.2", 80), "https")
 GET = b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -98,6 +99,37 @@ def test_what_the_clock_raises_shows_and_the_response_can_be_cut(twin, wall):
     assert turn(connection) == b""
 
 
+@pytest.mark.parametrize(("word", "native"), [("", True), ("native", True), ("python", False)])
+def test_the_clock_is_the_native_kernels_where_that_may_serve(monkeypatch, word, native):
+    monkeypatch.setenv("ASTERI_IMPL", word)
+    clock = plugin.wall_clock()
+    assert (clock is not time.time) == native
+    assert abs(clock() - time.time()) < 1
+
+
+@pytest.mark.parametrize("word", ["", "native"])
+def test_without_the_native_kernel_the_clock_is_pythons(monkeypatch, word):
+    monkeypatch.setenv("ASTERI_IMPL", word)
+    monkeypatch.setitem(sys.modules, plugin.CLOCK, None)
+    assert plugin.wall_clock() is time.time
+
+
+@pytest.mark.parametrize("call", [lambda clock: clock(1), lambda clock: clock(now=1)])
+def test_a_clock_takes_no_arguments(call):
+    with pytest.raises(TypeError, match="a clock takes no arguments"):
+        call(import_module(plugin.CLOCK).wall_clock)
+
+
+def test_the_date_of_a_clock_that_c_reads_is_the_same():
+    clock = import_module(plugin.CLOCK).wall_clock
+    before = int(clock())
+    exchange = ask(connection := bound("c", HttpSettings(server_header=""), clock)(PEER, 0.0))
+    exchange.respond(200, [])
+    exchange.finish()
+    dates = [formatdate(second, usegmt=True).encode() for second in range(before, int(clock()) + 1)]
+    assert turn(connection).split(b"\r\n")[1].removeprefix(b"date: ") in dates
+
+
 # -- heads -----------------------------------------------------------------------------------------------------------
 
 
@@ -122,6 +154,52 @@ def test_a_head_of_any_size_is_written_and_told(exchange_of, size):
     assert talk.content == b"hello"
     assert list(exchange.response_headers) == fields
     assert exchange.response_headers is exchange.response_headers
+
+
+HEADS = [
+    (200, []),
+    (404, []),
+    (200, [(b"Content-Type", b"text/plain"), (b"Content-Length", b"5")]),
+    (200, [(b"Content-Length", b"7"), (b"Content-Type", b"text/plain")]),
+    (200, [(b"content-type", b"text/plain")]),
+    (200, [(b"Content-Type", b"text/plain"), (b"x", b"")]),
+    (200, [(b"Content-Type", b"text/plain"), (b"x", b"y")]),
+    (200, [(b"x", b"y"), (b"Content-Type", b"text/plain")]),
+    (200, [(b"Content-Typ", b"etext/plain")]),
+    (201, [(b"Content-Type", b"text/plain")]),
+    (200, [(b"accept-charset", b"as-long-a-name"), (b"x", b"y")]),
+    (200, [(b"x", b"y")]),
+    (200, [(b"Date", b"never"), (b"server", b"mine")]),
+    (200, [(b"Connection", b"close"), (b"x", b"y")]),
+    (200, [(b"Connection", b"Upgrade"), (b"x", b"y")]),
+    (200, [(b"Transfer-Encoding", b"chunked"), (b"keep-alive", b"1")]),
+    (200, [(b"large", b"v" * 600)]),
+    (200, [(b"large", b"v" * 450)]),
+    (204, [(b"content-length", b"0")]),
+    (200, [(b"x", b"y"), (b"content-length", b"-1")]),
+    (200, [(b"x", b"y"), (b"content-length", b"1"), (b"content-length", b"2")]),
+    (200, [(b"x", b"y"), (b"content length", b"1")]),
+    (200, [(b"x", b"y\0")]),
+]
+
+
+def answered(factory, status, fields) -> tuple[object, ...]:
+    """What the peer gets and the application sees of one response, or the error."""
+    exchange = ask(connection := factory(PEER, 0.0))
+    try:
+        exchange.respond(status, fields)
+    except LocalProtocolError as error:
+        return str(error), list(exchange.response_headers)
+    exchange.send(b"x" * sum(int(value) for name, value in fields if name.lower() == b"content-length"), True)
+    return turn(connection), list(exchange.response_headers), exchange.status
+
+
+@pytest.mark.parametrize("first", HEADS)
+def test_a_head_says_the_same_whatever_the_one_before_it_said(first):
+    python = bound("py", HttpSettings(), lambda: 0.0)
+    native = through_contract(bound("c", HttpSettings(), lambda: 0.0))
+    for head in [second for after in HEADS for second in (first, after, after)]:
+        assert answered(native, *head) == answered(python, *head)
 
 
 def test_a_head_that_is_replaced_leaves_nothing_of_the_first(exchange_of):

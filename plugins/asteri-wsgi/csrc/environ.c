@@ -105,9 +105,11 @@ server_protocol(wsgi_state *state, int version)
 }
 
 static int
-put_request_line(wsgi_state *state, wsgi_environs *environs, asteri_reached reached, PyObject *environ)
+put_request_line(wsgi_environs *environs, const wsgi_response *response, PyObject *environ)
 {
-    const asteri_request *request = reached.functions->request(reached.self);
+    wsgi_state *state = response->state;
+    asteri_reached reached = response->reached;
+    const asteri_request *request = response->request;
     asteri_slice target = request->target, path = request->raw_path;
     PyObject *protocol = server_protocol(state, request->version);
     PyObject *method = reached.functions->fact(reached.self, ASTERI_METHOD);
@@ -171,10 +173,11 @@ put_field(wsgi_state *state, PyObject *environ, const asteri_field *field)
 }
 
 static int
-put_head(wsgi_state *state, wsgi_environs *environs, asteri_reached reached, PyObject *environ)
+put_head(wsgi_environs *environs, const wsgi_response *response, PyObject *environ)
 {
-    const asteri_request *request = reached.functions->request(reached.self);
-    if (put_request_line(state, environs, reached, environ) < 0) {
+    wsgi_state *state = response->state;
+    const asteri_request *request = response->request;
+    if (put_request_line(environs, response, environ) < 0) {
         return -1;
     }
     for (Py_ssize_t index = 0; index < request->count; index++) {
@@ -195,15 +198,9 @@ put_head(wsgi_state *state, wsgi_environs *environs, asteri_reached reached, PyO
 
 /* -- what differs between equal requests --------------------------------------------------------------------------- */
 
-/* A new reference: the number as a native string. */
 static PyObject *
-port_text(PyObject *port)
+decimal(long number)
 {
-    long number = PyLong_CheckExact(port) ? PyLong_AsLong(port) : -1;
-    if (number < 0 || number > 65535) {
-        PyErr_Clear();
-        return PyObject_Str(port);
-    }
     char digits[5];
     int first = 5;
     do {
@@ -213,35 +210,74 @@ port_text(PyObject *port)
     return PyUnicode_DecodeLatin1(digits + first, 5 - first, NULL);
 }
 
-static int
-put_peer(wsgi_state *state, PyObject *environ, PyObject *peer)
+/* A new reference: the number as a native string. */
+static PyObject *
+port_text(wsgi_state *state, PyObject *port)
+{
+    long number = PyLong_CheckExact(port) ? PyLong_AsLong(port) : -1;
+    if (number < 0 || number > 65535) {
+        PyErr_Clear();
+        return PyObject_Str(port);
+    }
+#ifdef Py_GIL_DISABLED
+    (void)state;
+    return decimal(number);
+#else
+    wsgi_ports *ports = &state->ports;
+    size_t place = (size_t)number % WSGI_PORTS;
+    if (ports->texts[place] == NULL || ports->numbers[place] != number) {
+        PyObject *text = decimal(number);
+        if (text == NULL) {
+            return NULL;
+        }
+        Py_XSETREF(ports->texts[place], text);
+        ports->numbers[place] = (unsigned short)number;
+    }
+    return Py_NewRef(ports->texts[place]);
+#endif
+}
+
+static inline int
+has_port(PyObject *address)
+{
+    return PyTuple_CheckExact(address) && PyTuple_GET_SIZE(address) >= 2;
+}
+
+/* REMOTE_ADDR, borrowed from the peer. A unix peer has no address; the keys stay, since applications index them. */
+static inline PyObject *
+host_of(wsgi_state *state, PyObject *peer)
 {
     PyObject *address = PyTuple_GET_ITEM(peer, 0);
-    if (PyTuple_CheckExact(address) && PyTuple_GET_SIZE(address) >= 2) {
-        if (PyDict_SetItem(environ, state->text.remote_addr, PyTuple_GET_ITEM(address, 0)) < 0) {
-            return -1;
-        }
-        return put(environ, state->text.remote_port, port_text(PyTuple_GET_ITEM(address, 1)));
-    }
-    /* A unix peer has no address; the keys stay, since applications index them. */
-    if (PyDict_SetItem(environ, state->text.remote_addr, state->text.empty) < 0) {
+    return has_port(address) ? PyTuple_GET_ITEM(address, 0) : state->text.empty;
+}
+
+/* `known` is the REMOTE_ADDR that the environ has already, or NULL: behind a proxy all connections have the same. */
+static int
+put_peer(wsgi_state *state, PyObject *environ, PyObject *peer, PyObject *known)
+{
+    PyObject *host = host_of(state, peer), *address = PyTuple_GET_ITEM(peer, 0);
+    int same = known != NULL && (host == known || wsgi_same_text(host, known));
+    if (!same && PyDict_SetItem(environ, state->text.remote_addr, host) < 0) {
         return -1;
     }
-    return PyDict_SetItem(environ, state->text.remote_port, state->text.empty);
+    PyObject *port = has_port(address) ? port_text(state, PyTuple_GET_ITEM(address, 1)) : Py_NewRef(state->text.empty);
+    return put(environ, state->text.remote_port, port);
 }
 
 static int
-put_body(wsgi_state *state, asteri_reached reached, PyObject *exchange, PyObject *wait, PyObject *environ)
+put_body(const wsgi_response *response, PyObject *environ)
 {
-    const asteri_request *request = reached.functions->request(reached.self);
-    PyObject *body = reached.functions->fact(reached.self, ASTERI_BODY);
+    wsgi_state *state = response->state;
+    const asteri_request *request = response->request;
+    PyObject *body = response->reached.functions->fact(response->reached.self, ASTERI_BODY);
     if (body == NULL) {
         return -1;
     }
     if (body != Py_None && (request->content_length >= 0 || !request->has_body)) {
-        return PyDict_SetItem(environ, state->text.wsgi_input, body);
+        /* The template has the empty one. */
+        return body == state->python.empty_body ? 0 : PyDict_SetItem(environ, state->text.wsgi_input, body);
     }
-    PyObject *arguments[] = {environ, exchange, wait};
+    PyObject *arguments[] = {environ, response->exchange, response->wait};
     PyObject *done = PyObject_Vectorcall(state->python.add_body, arguments, 3, NULL);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
@@ -264,15 +300,15 @@ memo_of(const asteri_request *request)
 }
 #endif
 
-/* Keeps a copy of an environ with its head, the second time the head is seen. The template goes with it: so nothing
- * else can come to the address that is its key. 0, -1. */
+/* Keeps a copy of an environ with its head, the second time the head is seen, and `host`, its REMOTE_ADDR. The template
+ * goes with it: so nothing else can come to the address that is its key. 0, -1. */
 static int
-memo_keep(asteri_memo *memo, wsgi_template *template, PyObject *environ)
+memo_keep(asteri_memo *memo, wsgi_template *template, PyObject *environ, PyObject *host)
 {
     PyObject *thing = NULL;
     if (memo->key == template) {
         PyObject *copy = PyDict_Copy(environ);
-        thing = copy == NULL ? NULL : PyTuple_Pack(2, (PyObject *)template, copy);
+        thing = copy == NULL ? NULL : PyTuple_Pack(3, (PyObject *)template, copy, host);
         Py_XDECREF(copy);
         if (thing == NULL) {
             return -1;
@@ -285,13 +321,18 @@ memo_keep(asteri_memo *memo, wsgi_template *template, PyObject *environ)
     return 0;
 }
 
+/* All but the body. A new reference. */
 static PyObject *
-environ_of_head(wsgi_state *state, wsgi_environs *environs, asteri_reached reached, wsgi_template *template)
+environ_of_head(wsgi_environs *environs, const wsgi_response *response, wsgi_template *template, PyObject *peer)
 {
-    asteri_memo *memo = memo_of(reached.functions->request(reached.self));
+    wsgi_state *state = response->state;
+    asteri_memo *memo = memo_of(response->request);
     if (memo != NULL && memo->key == template && memo->thing != NULL) {
         PyObject *thing = Py_NewRef(memo->thing); /* copying may run the collector, and that anything */
         PyObject *copy = PyDict_Copy(PyTuple_GET_ITEM(thing, 1));
+        if (copy != NULL && put_peer(state, copy, peer, PyTuple_GET_ITEM(thing, 2)) < 0) {
+            Py_CLEAR(copy);
+        }
         Py_DECREF(thing);
         return copy;
     }
@@ -299,7 +340,8 @@ environ_of_head(wsgi_state *state, wsgi_environs *environs, asteri_reached reach
     if (environ == NULL) {
         return NULL;
     }
-    if (put_head(state, environs, reached, environ) < 0 || (memo != NULL && memo_keep(memo, template, environ) < 0)) {
+    if (put_head(environs, response, environ) < 0 || put_peer(state, environ, peer, NULL) < 0 ||
+        (memo != NULL && memo_keep(memo, template, environ, host_of(state, peer)) < 0)) {
         Py_DECREF(environ);
         return NULL;
     }
@@ -307,9 +349,9 @@ environ_of_head(wsgi_state *state, wsgi_environs *environs, asteri_reached reach
 }
 
 PyObject *
-wsgi_environ_make(wsgi_state *state, wsgi_environs *environs, asteri_reached reached, PyObject *exchange,
-                  PyObject *wait)
+wsgi_environ_make(wsgi_environs *environs, const wsgi_response *response)
 {
+    asteri_reached reached = response->reached;
     PyObject *peer = reached.functions->fact(reached.self, ASTERI_PEER);
     PyObject *scheme = reached.functions->fact(reached.self, ASTERI_SCHEME);
     if (peer == NULL || scheme == NULL) {
@@ -319,14 +361,13 @@ wsgi_environ_make(wsgi_state *state, wsgi_environs *environs, asteri_reached rea
         PyErr_Format(PyExc_TypeError, "peer of an exchange must be a Peer, not %.100s", Py_TYPE(peer)->tp_name);
         return NULL;
     }
-    wsgi_template *template = wsgi_template_of(state, environs, scheme, PyTuple_GET_ITEM(peer, 1));
+    wsgi_template *template = wsgi_template_of(response->state, environs, scheme, PyTuple_GET_ITEM(peer, 1));
     if (template == NULL) {
         return NULL;
     }
-    PyObject *environ = environ_of_head(state, environs, reached, template);
+    PyObject *environ = environ_of_head(environs, response, template, peer);
     Py_DECREF(template);
-    if (environ != NULL && (put_peer(state, environ, peer) < 0 ||
-                            put_body(state, reached, exchange, wait, environ) < 0)) {
+    if (environ != NULL && put_body(response, environ) < 0) {
         Py_CLEAR(environ);
     }
     return environ;

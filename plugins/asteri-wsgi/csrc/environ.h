@@ -2,10 +2,11 @@
 #ifndef WSGI_ENVIRON_H
 #define WSGI_ENVIRON_H
 
+#include "response.h"
 #include "template.h"
 
-/* A new environ, whole but for wsgi.early_hints, whose key is there. NULL: an exception. */
-PyObject *wsgi_environ_make(wsgi_state *state, wsgi_environs *environs, asteri_reached reached, PyObject *exchange,
-                            PyObject *wait);
+/* A new environ of the request that the response belongs to, whole but for wsgi.early_hints, whose key is there. NULL:
+ * an exception. */
+PyObject *wsgi_environ_make(wsgi_environs *environs, const wsgi_response *response);
 
 #endif

@@ -34,7 +34,7 @@ run_application(wsgi_handler *self, wsgi_run *run)
     if (run->response == NULL) {
         return -1;
     }
-    run->environ = wsgi_environ_make(state, &self->environs, run->response->reached, run->exchange, run->wait);
+    run->environ = wsgi_environ_make(&self->environs, run->response);
     PyObject *early_hints = run->environ == NULL ? NULL : wsgi_early_hints_of(run->response);
     if (early_hints == NULL) {
         return -1;
@@ -130,7 +130,7 @@ close_run(wsgi_handler *self, wsgi_run *run)
         return -1;
     }
     int failed = 0;
-    if (body != Py_None && (PyObject *)Py_TYPE(body) != state->python.bytes_io) {
+    if (body != Py_None && body != state->python.empty_body && (PyObject *)Py_TYPE(body) != state->python.bytes_io) {
         /* A temporary file: its space is given back now, and not whenever the last reference to it goes. */
         PyObject *closed = PyObject_CallMethodNoArgs(body, state->text.name_close);
         failed = closed == NULL ? -1 : 0;

@@ -21,7 +21,7 @@ wsgi_head_init(wsgi_head *head)
 }
 
 void
-wsgi_head_clear(wsgi_head *head)
+wsgi_head_release(wsgi_head *head)
 {
     for (Py_ssize_t index = 0; index < head->count; index++) {
         Py_XDECREF(head->owners[index]);
@@ -31,27 +31,31 @@ wsgi_head_clear(wsgi_head *head)
         PyMem_Free(head->fields);
         PyMem_Free(head->owners);
     }
+}
+
+void
+wsgi_head_clear(wsgi_head *head)
+{
+    wsgi_head_release(head);
     wsgi_head_init(head);
 }
 
 void
-wsgi_head_move(wsgi_head *to, wsgi_head *from)
+wsgi_head_move(wsgi_head *to, const wsgi_head *from)
 {
-    size_t count = (size_t)from->count;
     to->status = from->status;
     to->length = from->length;
     to->reason = from->reason;
     to->count = from->count;
     to->kept = from->kept;
     if (from->fields == from->few_fields) {
-        memcpy(to->few_fields, from->few_fields, count * sizeof *from->few_fields);
-        memcpy(to->few_owners, from->few_owners, count * sizeof *from->few_owners);
+        memcpy(to->few_fields, from->few_fields, (size_t)from->count * sizeof *from->few_fields);
+        memcpy(to->few_owners, from->few_owners, (size_t)from->count * sizeof *from->few_owners);
     } else {
         to->room = from->room;
         to->fields = from->fields;
         to->owners = from->owners;
     }
-    wsgi_head_init(from);
 }
 
 /* -- fields -------------------------------------------------------------------------------------------------------- */
@@ -81,13 +85,13 @@ head_grow(wsgi_head *head)
 }
 
 /* `owner` is borrowed, and may be NULL. */
-static int
-head_add(wsgi_head *head, asteri_slice name, asteri_slice value, PyObject *owner)
+static inline int
+head_add(wsgi_head *head, const asteri_field *field, PyObject *owner)
 {
     if (head->count == head->room && head_grow(head) < 0) {
         return -1;
     }
-    head->fields[head->count] = (asteri_field){name, value};
+    head->fields[head->count] = *field;
     head->owners[head->count] = Py_XNewRef(owner);
     head->count++;
     return 0;
@@ -106,16 +110,6 @@ static inline asteri_slice
 bytes_slice(PyObject *bytes)
 {
     return (asteri_slice){PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes)};
-}
-
-static inline int
-is_exact_text(PyObject *object)
-{
-#if PY_VERSION_HEX < 0x030C0000
-    return PyUnicode_CheckExact(object) && PyUnicode_READY(object) == 0;
-#else
-    return PyUnicode_CheckExact(object);
-#endif
 }
 
 /* The value of Content-Length. 0; -1: ValueError. */
@@ -138,17 +132,17 @@ head_read_length(wsgi_head *head, asteri_slice digits, PyObject *value)
 
 /* A field whose name and characters are good; what remains to be checked is its value. `owner` has the value's bytes.
  */
-static int
-head_take(wsgi_head *head, PyObject *name, PyObject *value, asteri_field field, int is_length, PyObject *owner)
+static inline int
+head_take(wsgi_head *head, PyObject *name, PyObject *value, const asteri_field *field, int is_length, PyObject *owner)
 {
-    if (!http_is_value(field.value)) {
+    if (!http_is_value(field->value)) {
         PyErr_Format(PyExc_ValueError, "header %R has a control character in its value %R", name, value);
         return -1;
     }
-    if (is_length && head_read_length(head, field.value, value) < 0) {
+    if (is_length && head_read_length(head, field->value, value) < 0) {
         return -1;
     }
-    return head_add(head, field.name, field.value, owner);
+    return head_add(head, field, owner);
 }
 
 /* A field that is not the usual one. */
@@ -166,11 +160,11 @@ head_examine(wsgi_state *state, wsgi_head *head, PyObject *field)
     asteri_field found = {bytes_slice(key), bytes_slice(encoded)};
     int is_length = found.name.size == sizeof content_length - 1 &&
                     memcmp(found.name.data, content_length, sizeof content_length - 1) == 0;
-    if (is_exact_text(name)) {
+    if (wsgi_is_text(name)) {
         (void)wsgi_table_add(&state->names, wsgi_hash_text(name), name, key, is_length);
     }
     if (head_keep(head, key) == 0) {
-        failed = head_take(head, name, value, found, is_length, encoded);
+        failed = head_take(head, name, value, &found, is_length, encoded);
     }
 done:
     Py_XDECREF(examined);
@@ -182,11 +176,11 @@ head_parse_field(wsgi_state *state, wsgi_head *head, PyObject *field)
 {
     if (PyTuple_CheckExact(field) && PyTuple_GET_SIZE(field) == 2) {
         PyObject *name = PyTuple_GET_ITEM(field, 0), *value = PyTuple_GET_ITEM(field, 1);
-        const wsgi_entry *entry = is_exact_text(name) ? wsgi_table_find(&state->names, name) : NULL;
-        if (entry != NULL && is_exact_text(value) && PyUnicode_KIND(value) == PyUnicode_1BYTE_KIND) {
+        const wsgi_entry *entry = wsgi_is_text(name) ? wsgi_table_find(&state->names, name) : NULL;
+        if (entry != NULL && wsgi_is_text(value) && PyUnicode_KIND(value) == PyUnicode_1BYTE_KIND) {
             asteri_field found = {bytes_slice(entry->result),
                                   {(const char *)PyUnicode_1BYTE_DATA(value), PyUnicode_GET_LENGTH(value)}};
-            return head_take(head, name, value, found, entry->number, value);
+            return head_take(head, name, value, &found, entry->number, value);
         }
     }
     return head_examine(state, head, field);
@@ -224,7 +218,7 @@ head_learn_status(wsgi_state *state, wsgi_head *head, PyObject *status)
     if (parsed == NULL || !PyArg_ParseTuple(parsed, "iO!", &code, &PyBytes_Type, &reason)) {
         goto done;
     }
-    if (is_exact_text(status)) {
+    if (wsgi_is_text(status)) {
         (void)wsgi_table_add(&state->statuses, wsgi_hash_text(status), status, reason, code);
     }
     head->status = code;
@@ -238,7 +232,7 @@ done:
 static int
 head_parse_status(wsgi_state *state, wsgi_head *head, PyObject *status)
 {
-    const wsgi_entry *entry = is_exact_text(status) ? wsgi_table_find(&state->statuses, status) : NULL;
+    const wsgi_entry *entry = wsgi_is_text(status) ? wsgi_table_find(&state->statuses, status) : NULL;
     if (entry == NULL) {
         return head_learn_status(state, head, status);
     }
@@ -266,5 +260,6 @@ wsgi_head_declare(wsgi_head *head, int64_t length)
         rest /= 10;
     } while (rest > 0);
     head->length = length;
-    return head_add(head, (asteri_slice){"content-length", 14}, (asteri_slice){first, end - first}, NULL);
+    const asteri_field field = {{"content-length", 14}, {first, end - first}};
+    return head_add(head, &field, NULL);
 }

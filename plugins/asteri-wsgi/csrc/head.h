@@ -22,10 +22,12 @@ typedef struct {
 
 /* An empty one. */
 void wsgi_head_init(wsgi_head *head);
-/* Releases all that it owns; it is empty then. */
+/* Releases all that it owns; it is not to be used any more. */
+void wsgi_head_release(wsgi_head *head);
+/* The same, but it is empty then. */
 void wsgi_head_clear(wsgi_head *head);
-/* `to`, which is empty, takes over all of `from`, which is empty then. */
-void wsgi_head_move(wsgi_head *to, wsgi_head *from);
+/* `to`, which is empty, takes over all of `from`, which is not to be used any more. */
+void wsgi_head_move(wsgi_head *to, const wsgi_head *from);
 
 /* Fills in an empty head. 0; -1: TypeError or ValueError in the words of the twin, and the head has to be cleared. */
 int wsgi_head_parse(wsgi_state *state, wsgi_head *head, PyObject *status, PyObject *headers);

@@ -112,6 +112,9 @@ module_free(void *module)
     wsgi_table_free(&state->keys);
     wsgi_table_free(&state->names);
     wsgi_table_free(&state->statuses);
+    for (size_t place = 0; place < WSGI_PORTS; place++) {
+        Py_CLEAR(state->ports.texts[place]);
+    }
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -31,7 +31,7 @@ wsgi_check_block(wsgi_state *state, PyObject *block)
 int
 wsgi_declare(wsgi_response *self, int64_t length)
 {
-    if (self->head.length >= 0 || has_no_content(self->head.status)) {
+    if (self->head.length >= 0 || has_no_content(self->head.status) || self->sending) {
         return 0;
     }
     return wsgi_head_declare(&self->head, length);
@@ -46,7 +46,11 @@ wsgi_send_head(wsgi_response *self)
         return -1;
     }
     asteri_reached reached = self->reached;
-    if (reached.functions->respond(reached.self, head->status, head->reason, head->fields, head->count) < 0) {
+    /* It may have to wait for the reactor's lock, and the application may have other threads. */
+    self->sending++;
+    int failed = reached.functions->respond(reached.self, head->status, head->reason, head->fields, head->count) < 0;
+    self->sending--;
+    if (failed) {
         return -1;
     }
     self->head_sent = 1;
@@ -293,7 +297,12 @@ response_start(PyObject *callable, PyObject *const *arguments, size_t nargs, PyO
         wsgi_head_clear(&head);
         return NULL;
     }
-    asteri_slice method = self->reached.functions->request(self->reached.self)->method;
+    if (self->sending) {
+        wsgi_head_clear(&head);
+        PyErr_SetString(PyExc_AssertionError, "start_response was called while the head is being sent");
+        return NULL;
+    }
+    asteri_slice method = self->request->method;
     wsgi_head_clear(&self->head);
     wsgi_head_move(&self->head, &head);
     int is_head = method.size == 4 && memcmp(method.data, "HEAD", 4) == 0;
@@ -319,10 +328,12 @@ wsgi_response_new(wsgi_state *state, PyObject *exchange, PyObject *wait)
     self->module = Py_NewRef(state->module);
     self->state = state;
     self->reached = reached;
+    self->request = reached.functions->request(reached.self);
     self->exchange = Py_NewRef(exchange);
     self->wait = Py_NewRef(wait);
     self->written = 0;
     self->has_content = 1;
+    self->sending = 0;
     self->head_sent = 0;
     self->over = 0;
     wsgi_head_init(&self->head);
@@ -348,7 +359,7 @@ response_dealloc(PyObject *object)
     wsgi_response *self = (wsgi_response *)object;
     PyObject *module = self->module;
     PyObject_GC_UnTrack(object);
-    wsgi_head_clear(&self->head);
+    wsgi_head_release(&self->head);
     Py_DECREF(self->reached.self);
     Py_DECREF(self->exchange);
     Py_DECREF(self->wait);

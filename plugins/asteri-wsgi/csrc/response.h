@@ -11,10 +11,12 @@ typedef struct {
     PyObject *module;      /* owned: the collector may clear the type before the object, and `state` is the module's */
     wsgi_state *state;
     asteri_reached reached;
+    const asteri_request *request; /* borrowed from it */
     PyObject *exchange;    /* owned */
     PyObject *wait;        /* owned */
     int64_t written;       /* bytes of content given to the exchange */
     unsigned char has_content;
+    unsigned char sending;   /* the exchange looks at the head, so that nothing of it may be changed */
     unsigned char head_sent; /* the head has been given to the exchange: it cannot be replaced any more */
     unsigned char over;      /* the end has been given to the exchange */
     wsgi_head head;

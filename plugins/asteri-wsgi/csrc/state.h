@@ -10,6 +10,7 @@
 /* What is asked of the Python twin: its rare paths, which are written once, and its objects. X(member, module, name) */
 #define WSGI_FROM_PYTHON(X)                                                                                            \
     X(want, "asteri_core.api", "Want")                                                                                 \
+    X(empty_body, "asteri_core.empty_body", "EMPTY_BODY")                                                              \
     X(bytes_io, "io", "BytesIO")                                                                                       \
     X(environs, "asteri_wsgi.environ", "Environs")                                                                     \
     X(key_of, "asteri_wsgi.environ", "key_of")                                                                         \
@@ -73,6 +74,14 @@ typedef struct {
     int room; /* 0 before the type is there and when it goes, which the memory must not outlive */
 } wsgi_spare;
 
+/* The numbers of peers' ports as texts, each at the place of its last bits until another one needs it: a connection
+ * has many requests. Not for threads without the GIL. */
+#define WSGI_PORTS 256
+typedef struct {
+    PyObject *texts[WSGI_PORTS]; /* owned; NULL until asked for */
+    unsigned short numbers[WSGI_PORTS];
+} wsgi_ports;
+
 typedef struct {
     PyObject *module; /* borrowed: the one whose state this is */
     asteri_exchanges exchanges;
@@ -91,6 +100,7 @@ typedef struct {
     wsgi_table keys;            /* lower-case names -> environ keys; no result: dropped */
     wsgi_table names;           /* names given to start_response -> lower-case bytes; number: is it content-length */
     wsgi_table statuses;        /* status lines -> reason; number: the code */
+    wsgi_ports ports;
     wsgi_spare spare_responses, spare_operations;
 } wsgi_state;
 
@@ -194,6 +204,27 @@ wsgi_dict_add(PyObject *dict, PyObject *key, PyObject *value)
     Py_ssize_t before = PyDict_GET_SIZE(dict); /* the value found may be the one given: small strings are shared */
     return PyDict_SetDefault(dict, key, value) == NULL ? -1 : PyDict_GET_SIZE(dict) != before;
 #endif
+}
+
+/* Whether it is an exact str whose characters can be looked at. */
+static inline int
+wsgi_is_text(PyObject *object)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    return PyUnicode_CheckExact(object) && PyUnicode_READY(object) == 0;
+#else
+    return PyUnicode_CheckExact(object);
+#endif
+}
+
+/* Whether both are such, and alike. */
+static inline int
+wsgi_same_text(PyObject *one, PyObject *other)
+{
+    return wsgi_is_text(one) && wsgi_is_text(other) && PyUnicode_GET_LENGTH(one) == PyUnicode_GET_LENGTH(other) &&
+           PyUnicode_KIND(one) == PyUnicode_KIND(other) &&
+           memcmp(PyUnicode_DATA(one), PyUnicode_DATA(other),
+                  (size_t)PyUnicode_GET_LENGTH(one) * (size_t)PyUnicode_KIND(one)) == 0;
 }
 
 /* A new reference to an item of a list, or NULL with IndexError. */

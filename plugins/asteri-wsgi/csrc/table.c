@@ -37,6 +37,9 @@ wsgi_table_add(wsgi_table *table, uint64_t hash, PyObject *text, PyObject *resul
 void
 wsgi_table_free(wsgi_table *table)
 {
+    for (size_t place = 0; place < WSGI_TABLE_RECENT; place++) {
+        atomic_store(&table->recent[place], NULL);
+    }
     for (size_t slot = 0; slot < WSGI_TABLE_SLOTS; slot++) {
         wsgi_entry *entry = atomic_load(&table->slots[slot]);
         atomic_store(&table->slots[slot], NULL);

@@ -15,6 +15,7 @@
 #define WSGI_TABLE_ENTRIES 512
 #define WSGI_TABLE_SLOTS 1024 /* a power of two */
 #define WSGI_TABLE_STEPS 16   /* slots a text may be away from its own: names chosen to collide cost no more */
+#define WSGI_TABLE_RECENT 64  /* a power of two */
 
 typedef struct {
     uint64_t hash;
@@ -26,6 +27,7 @@ typedef struct {
 typedef struct {
     _Atomic(wsgi_entry *) slots[WSGI_TABLE_SLOTS]; /* owned; NULL when free */
     atomic_int count;
+    _Atomic(wsgi_entry *) recent[WSGI_TABLE_RECENT]; /* borrowed from the slots, by the address of the text */
 } wsgi_table;
 
 /* Adds an entry unless the table is full. `text` and `result` (may be NULL) are borrowed. The entry; NULL when there is
@@ -34,7 +36,7 @@ const wsgi_entry *wsgi_table_add(wsgi_table *table, uint64_t hash, PyObject *tex
 /* Releases all entries. */
 void wsgi_table_free(wsgi_table *table);
 
-static inline const wsgi_entry *
+static inline wsgi_entry *
 wsgi_table_at(const wsgi_table *table, uint64_t place)
 {
     return atomic_load_explicit(&table->slots[place & (WSGI_TABLE_SLOTS - 1)], memory_order_acquire);
@@ -49,16 +51,25 @@ wsgi_hash_text(PyObject *text)
 
 /* The entry of an exact str, or NULL. */
 static inline const wsgi_entry *
-wsgi_table_find(const wsgi_table *table, PyObject *text)
+wsgi_table_find(wsgi_table *table, PyObject *text)
 {
+    /* Mostly it is the same object: the constant in the application. The entry keeps it, so its address says it all. */
+    _Atomic(wsgi_entry *) *recent = &table->recent[(uintptr_t)text / 16 & (WSGI_TABLE_RECENT - 1)];
+    wsgi_entry *last = atomic_load_explicit(recent, memory_order_acquire);
+    if (last != NULL && last->text == text) {
+        return last;
+    }
     uint64_t hash = wsgi_hash_text(text);
     for (uint64_t step = 0; step < WSGI_TABLE_STEPS; step++) {
-        const wsgi_entry *entry = wsgi_table_at(table, hash + step);
+        wsgi_entry *entry = wsgi_table_at(table, hash + step);
         if (entry == NULL) {
             return NULL;
         }
-        /* Mostly it is the same object: the constant in the application. */
-        if (entry->text == text || (entry->hash == hash && PyUnicode_Compare(entry->text, text) == 0)) {
+        if (entry->text == text) {
+            atomic_store_explicit(recent, entry, memory_order_release);
+            return entry;
+        }
+        if (entry->hash == hash && PyUnicode_Compare(entry->text, text) == 0) {
             return entry;
         }
     }

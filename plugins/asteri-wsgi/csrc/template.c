@@ -47,7 +47,8 @@ template_environ(wsgi_state *state, wsgi_environs *environs, PyObject *scheme, P
             goto failed;
         }
     }
-    if (PyDict_Update(environ, said) < 0) {
+    if (PyDict_SetItem(environ, state->text.wsgi_input, state->python.empty_body) < 0 ||
+        PyDict_Update(environ, said) < 0) {
         goto failed;
     }
     Py_DECREF(said);

@@ -1,19 +1,20 @@
 """A peer in memory: a real HTTP/1.1 connection on one side, the real handler on the other, no socket between.
 
-What the kernel does for a blocking interface (collect the body, wait, hand bytes over) is done here by hand; the
+What the kernel does for a blocking interface (wait, hand bytes over) is done here by hand, but for the body; the
 answer is read by h11, which knows nothing of asteri.
 """
 
 from __future__ import annotations
 
 import functools
-import io
 import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import asteri_core.collect
+import asteri_native.kernel
 import h11
 import pytest
 from asteri_core.api import ApplicationContext, Connection, Exchange, FileSlice, Peer, Started, Want
@@ -56,13 +57,13 @@ def native_connection(peer: Peer) -> Connection:
     return NATIVE_HTTP1(peer, 0.0)
 
 
-TWINS: dict[str, tuple[Any, Callable[[Peer], Connection]]] = {
-    "py": (handler.WSGIHandler, python_connection),
-    "c": (_native.WSGIHandler, native_connection),
-    "c-adapted": (_native.WSGIHandler, python_connection),
+TWINS: dict[str, tuple[Any, Callable[[Peer], Connection], Any]] = {
+    "py": (handler.WSGIHandler, python_connection, asteri_core.collect.Collector),
+    "c": (_native.WSGIHandler, native_connection, asteri_native.kernel.Collector),
+    "c-adapted": (_native.WSGIHandler, python_connection, asteri_native.kernel.Collector),
 }
-"""The handlers, and the connections whose exchanges they get: the native handler reaches a native exchange by its
-contract in C, and any other one through an adapter."""
+"""The handlers, the connections whose exchanges they get, and what collects the bodies: what is native reaches a native
+exchange by its contract in C, and any other one through an adapter, or by its methods."""
 
 
 class Client:
@@ -71,7 +72,7 @@ class Client:
     def __init__(
         self, twin: str, application: Any, root_path: str = "", peer: Peer = PEER, threads: bool = False
     ) -> None:
-        make, connect = TWINS[twin]
+        make, connect, self.collector = TWINS[twin]
         self.handler = make(application, root_path, ApplicationContext(threads, True, LOG))
         self.connection = connect(peer)
         self.exchange: Any = None
@@ -89,11 +90,9 @@ class Client:
         (exchange,) = [event.exchange for event in self.connection.events() if type(event) is Started]
         self.exchange = exchange
         if self.collect and not exchange.expects_continue:
-            exchange.body = io.BytesIO()
-            while piece := exchange.read():
-                exchange.body.write(piece)
-            assert piece == b"", "the test sends its whole body at once, or expects 100"
-            exchange.body.seek(0)
+            whole: list[Exchange] = []
+            self.collector(1 << 20, lambda callback: None, whole.append).collect(exchange)
+            assert whole == [exchange], "the test sends its whole body at once, or expects 100"
         self.handler(exchange, self.wait)
         self.flush()
         return understand(exchange.method, b"".join(self.sent))

@@ -6,6 +6,7 @@ import io
 
 import pytest
 from asteri_core.api import Peer
+from asteri_core.empty_body import EMPTY_BODY
 from asteri_core.testing import MemoryExchange
 from asteri_wsgi.environ import CACHE_LIMIT
 from asteri_wsgi.file_wrapper import FileWrapper
@@ -291,6 +292,37 @@ def test_path_info_is_decoded(client, target, path):
     exchange.body = io.BytesIO()
     client(application).handler(exchange, lambda exchange, want: None)
     assert seen == [path]
+
+
+@pytest.mark.parametrize("lines", [(), ("Content-Length: 0",), ("Transfer-Encoding: chunked",)])
+def test_requests_without_content_share_a_file_that_none_can_change(environ_of, lines):
+    end = b"0\r\n\r\n" if "Transfer-Encoding: chunked" in lines else b""
+    environ, other = environ_of(get("/", *lines) + end), environ_of(get("/", *lines) + end)
+    assert environ["wsgi.input"] is other["wsgi.input"] is EMPTY_BODY
+    environ["wsgi.input"].close()
+    assert other["wsgi.input"].read() == b""
+
+
+def test_a_body_is_a_file_of_its_own(environ_of):
+    environ, other = (environ_of(get("/", "Content-Length: 3") + body) for body in (b"one", b"two"))
+    assert environ["wsgi.input"].read() == b"one"
+    assert other["wsgi.input"].read() == b"two"
+
+
+def test_equal_requests_of_different_peers_have_their_own_addresses(client):
+    seen = []
+
+    def application(environ, start_response):
+        seen.append((environ["REMOTE_ADDR"], environ["REMOTE_PORT"]))
+        start_response("204 No Content", [])
+        return []
+
+    # The ports are alike in their last bits; each peer comes often enough for what is kept of a head to be used.
+    peers = [("192.0.2.1", 40000), ("192.0.2.1", 40256), ("2001:db8::1", 40000, 0, 0), None, ("192.0.2.2", 0)] * 3
+    local = ("198.51.100.7", 8000)
+    for address in peers:
+        client(application, peer=Peer(address, local)).request(get("/"))
+    assert seen == [(address[0], str(address[1])) if address else ("", "") for address in peers]
 
 
 def test_every_value_of_a_header_is_a_native_string(environ_of):

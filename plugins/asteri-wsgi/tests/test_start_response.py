@@ -9,6 +9,7 @@ import weakref
 
 import pytest
 from asteri_core.api import Disconnected, LocalProtocolError
+from asteri_core.testing import MemoryExchange
 from asteri_wsgi.head import CACHE_LIMIT
 
 PLAIN = [("Content-Type", "text/plain")]
@@ -406,6 +407,26 @@ def test_early_hints_come_before_the_response(client):
         (103, [("link", "</b.css>; rel=preload")]),
     ]
     assert answer.body == b"x"
+
+
+def test_another_head_is_refused_while_the_first_one_is_being_sent(clients):
+    """As from another thread, while the exchange waits for the reactor's lock: in C it has the memory of the head."""
+
+    class Exchange(MemoryExchange):
+        def respond(self, *arguments):
+            with pytest.raises(AssertionError, match="while the head is being sent"):
+                starts[0]("500 Late", PLAIN * 20, (ValueError, ValueError(), None))
+            super().respond(*arguments)
+
+    def application(environ, start_response):
+        starts.append(start_response)
+        start_response("200 OK", PLAIN)
+        return [b"content"]
+
+    starts = []
+    exchange = Exchange()
+    clients["c-adapted"](application).handler(exchange, lambda exchange, want: None)
+    assert (exchange.status, exchange.content) == (200, b"content")
 
 
 def test_early_hints_are_not_sent_to_http_1_0(client):

@@ -257,7 +257,7 @@ class Arbiter:
         self._close_listeners()
 
     def _readied(self, handle: Handle) -> None:
-        log.debug("%s is ready", handle)
+        log.info("worker ready: %d (pid %d)", handle.number, handle.pid)
         if handle.reopen_due:
             handle.kill(signal.SIGUSR1)
         self._happened(say.Readied(handle.number))

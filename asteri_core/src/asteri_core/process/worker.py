@@ -98,8 +98,6 @@ class Worker:
         service.listen(listener.socket for listener in context.listeners)
         context.slot.set_state(State.READY)
         self.ready = True
-        # The log first: what the arbiter does about it comes after it there too.
-        log.info("worker ready")
         # An arbiter that is gone is not told any more; the lifeline says what to do then.
         with contextlib.suppress(BrokenPipeError):
             os.write(context.ready_fd, READY)

@@ -359,7 +359,9 @@ class Exchange(ABC):
             raise self._refusal("inform")
         if not isinstance(status, int) or not 100 <= status <= 199 or status == 101:
             raise LocalProtocolError(f"expected an interim status from 100 to 199 but 101, found {status!r}")
-        self._inform(status, [(name, value) for name, value in headers if response_role(name, value) is Role.PLAIN])
+        fields = [(name, value) for name, value in headers if response_role(name, value) is Role.PLAIN]
+        if not self.head_sent:  # what ``headers`` runs may have answered
+            self._inform(status, fields)
 
     def upgrade(self, connection: Connection, headers: Sequence[Header] = ()) -> None:
         raise LocalProtocolError(f"HTTP/{self.version} cannot be upgraded")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from asteri_core.api import (
     Config,
@@ -24,6 +25,8 @@ from .writer import Signature
 
 asteri_api = 1
 NATIVE = "asteri_http1._native"
+CLOCK = "asteri_native._reactor"
+"""Where the native kernel has its clock. This distribution serves without it as well."""
 
 
 def sniff(data: bytes) -> Sniff:
@@ -52,7 +55,16 @@ def bind_native(config: Config) -> ConnectionFactory:
         from ._native import Binding
     except ImportError as error:
         raise PluginError(f"{NATIVE} cannot be imported: {error}") from error
-    return Binding(config[HttpSettings], time.time)
+    return Binding(config[HttpSettings], wall_clock())
+
+
+def wall_clock() -> Callable[[], float]:
+    """Seconds since 1970: the clock of the native kernel, which C asks without a call of Python, where it is there."""
+    try:
+        kernel: Any = native_twin(CLOCK)
+    except PluginError:
+        return time.time
+    return getattr(kernel, "wall_clock", time.time)
 
 
 @hookimpl

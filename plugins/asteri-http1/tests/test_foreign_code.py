@@ -1,0 +1,170 @@
+"""What code that is not ours may do while a connection or an exchange is at work: hooks that change a request, watchers
+and iterators that send, objects that send when they end, and the end of the interpreter."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import time
+import weakref
+
+import pytest
+from asteri_core.api import Peer, Want
+from asteri_http.settings import HttpSettings
+from asteri_http1._native import Binding
+from native_contract import ContractExchange, functions
+
+PEER = Peer(("192.0.2.1", 50000), ("192.0.2.2", 80))
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+EXPECT = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+
+
+def ask(connect, data: bytes = GET):
+    """A new connection and the exchange of its request."""
+    connection = connect(PEER, 0.0)
+    connection.receive_data(data, 0.0)
+    return connection, connection.events()[0].exchange
+
+
+def memo_of(exchange) -> int | None:
+    """Where others keep what they have made of the head."""
+    return functions(type(exchange), "exchange")["request"](exchange).contents.memo
+
+
+@pytest.fixture
+def connect():
+    return Binding(HttpSettings(), time.time)
+
+
+# -- headers that are changed: equal heads are one in C --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [GET, EXPECT + b"hello"], ids=["as the head says", "the client does not wait"])
+def test_headers_that_are_changed_are_those_of_one_request(connect, data):
+    for number in range(3):
+        _, exchange = ask(connect, data)
+        plain = list(exchange.headers)
+        exchange.headers.append((b"x-number", b"%d" % number))
+        assert ContractExchange(exchange).headers == [*plain, (b"x-number", b"%d" % number)]
+        exchange.headers.clear()
+        assert len(functions(type(exchange), "exchange")["request"](exchange).contents.fields[:2]) == 2
+    assert ContractExchange(ask(connect, data)[1]).headers == plain
+
+
+@pytest.mark.parametrize(
+    ("change", "shared"),
+    [
+        (lambda headers: None, True),
+        (lambda headers: headers.append(headers.pop()), True),
+        (lambda headers: headers.append((b"x", b"y")), False),
+        (lambda headers: headers.pop(), False),
+        (lambda headers: headers.__setitem__(0, (b"host", b"b")), False),
+    ],
+    ids=["read", "put back", "appended", "taken out", "replaced"],
+)
+def test_what_is_kept_with_a_head_is_for_headers_that_are_the_head_s(connect, change, shared):
+    _, exchange = ask(connect)
+    kept = memo_of(exchange)
+    change(exchange.headers)
+    assert kept is not None
+    assert memo_of(exchange) == (kept if shared else None)
+
+
+def test_what_is_no_pair_of_bytes_is_no_field(connect):
+    _, exchange = ask(connect)
+    exchange.headers[:] = [None, (b"a",), (b"b", "c"), [b"d", b"e"], (b"f", b"g")]
+    request = functions(type(exchange), "exchange")["request"](exchange).contents
+    assert [(bytes(field.name), bytes(field.value)) for field in request.fields[: request.count]] == [(b"f", b"g")]
+
+
+def test_headers_that_have_their_exchange_in_them_are_collected_with_it(connect):
+    class Mark:
+        """Says when it is gone."""
+
+    exchange = ask(connect)[1]
+    mark = Mark()
+    exchange.headers.extend([(b"x", exchange), mark])
+    gone = weakref.ref(mark)
+    assert memo_of(exchange) is None
+    del exchange, mark
+    gc.collect()
+    assert gone() is None
+
+
+# -- code that sends -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [False, True])
+def test_a_watcher_may_send_more_than_its_driver_has_room_for(exchange_of, end):
+    talk, exchange = exchange_of()
+    parts = [b"%03d" % number + b"y" * 5000 for number in range(60)]
+
+    def send_all():
+        for part in parts:
+            exchange.send(part, end and part is parts[-1])
+
+    exchange.respond(200, [])
+    exchange.send(b"x" * 70000)
+    assert not exchange.watch(Want.WRITE, send_all)
+    talk.turn()
+    if not end:
+        assert exchange.watch(Want.WRITE, send_all), "all has been handed over"
+        exchange.finish()
+        talk.turn()
+    assert talk.read_by_h11()[:2] == (200, b"x" * 70000 + b"".join(parts))
+    assert len(talk.finished) == 1
+
+
+def test_an_interim_response_does_not_come_behind_the_final_one(exchange_of):
+    talk, exchange = exchange_of()
+
+    def fields():
+        exchange.respond(200, [])
+        exchange.send(b"hello", True)
+        yield b"link", b"a"
+
+    exchange.inform(103, fields())
+    talk.turn()
+    assert talk.statuses == [200]
+    assert talk.content == b"hello"
+
+
+def test_content_that_sends_when_it_is_dropped_finds_a_connection_that_is_lost(connect):
+    class Content(bytearray):
+        """Wants to be the last to speak."""
+
+        def __del__(self) -> None:
+            for _ in range(9):
+                exchange.send(memoryview(b"z" * 5000))
+            spoken.append(True)
+
+    spoken: list[bool] = []
+    connection, exchange = ask(connect)
+    exchange.respond(200, [])
+    for _ in range(3):
+        exchange.send(memoryview(Content(b"y" * 5000)))
+    connection.lost(1.0)
+    assert spoken == [True] * 3
+    assert exchange.head_sent
+
+
+# -- the end ---------------------------------------------------------------------------------------------------------
+
+LEFT_BEHIND = """
+import time
+from asteri_core.api import Peer
+from asteri_http.settings import HttpSettings
+from asteri_http1._native import Binding
+
+connection = Binding(HttpSettings(), time.time)(Peer("", ""), 0.0)
+connection.receive_data(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n", 0.0)
+exchange = connection.events()[0].exchange
+exchange.body = [exchange, connection]
+"""
+
+
+def test_an_exchange_that_is_left_behind_ends_with_the_interpreter():
+    """The collector takes it together with its type and its module, in any order."""
+    ended = subprocess.run([sys.executable, "-c", LEFT_BEHIND], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
