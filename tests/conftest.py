@@ -28,7 +28,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """The environment is that of one test, its fixtures included, and of no other in the same process."""
-    chosen = getattr(item, "callspec", None)
+    # pytest asks this of the tests of every folder; a package's fixture of the same name is its own affair.
+    chosen = getattr(item, "callspec", None) if item.path.is_relative_to(HERE) else None
     name = chosen.params.get("implementation") if chosen is not None else None
     with pytest.MonkeyPatch.context() as patch:
         if name is not None:

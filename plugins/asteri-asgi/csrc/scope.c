@@ -215,7 +215,10 @@ is_host(PyObject *header)
     if (name == NULL) {
         return -1;
     }
-    int found = PyBytes_Check(name) && equals((asteri_slice){PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)}, "host", 4);
+    int found = 0;
+    if (PyBytes_Check(name)) {
+        found = equals((asteri_slice){PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)}, "host", 4);
+    }
     Py_DECREF(name);
     return found;
 }

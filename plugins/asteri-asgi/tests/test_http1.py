@@ -225,9 +225,6 @@ def test_trailers_are_offered_each_time_the_head_of_a_chunked_body_comes_again(s
     assert scopes_of(view, CHUNKED + b"0\r\n\r\n") == [{"trailers": []}] * 6
 
 
-# -- answers -----------------------------------------------------------------------------------------------------------
-
-
 def test_whole_response_has_its_length(talk):
     received, closed = talk(sender(START, body(b"hello")), GET)
     assert received == b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello"

@@ -292,7 +292,7 @@ h1_exchange_inform(h1_exchange *self, PyObject *status, PyObject *headers)
     int has_upgrade, result = -1;
     PyObject *lines = h1_field_lines(errors, headers, H1_PLAIN_FIELDS, &has_upgrade);
     h1_connection *connection = self->connection;
-    /* The foreign code in `headers` may have answered, or lost the peer: then it is too late for an interim response. */
+    /* The foreign code in `headers` may have answered, or lost the peer: an interim response comes too late then. */
     if (lines == NULL || h1_is_version_1_0(self) || connection == NULL || http_head_sent(&self->http)) {
         Py_XDECREF(lines);
         return lines == NULL ? -1 : 0;

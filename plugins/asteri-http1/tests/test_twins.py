@@ -11,7 +11,7 @@ from email.utils import formatdate
 from importlib import import_module
 
 import pytest
-from asteri_core.api import Disconnected, LocalProtocolError, Peer, PluginError, Want
+from asteri_core.api import Disconnected, LocalProtocolError, Peer, Want
 from asteri_http.date import DateCache
 from asteri_http.settings import HttpSettings
 from asteri_http.status import PHRASES
@@ -47,22 +47,6 @@ def turn(connection) -> bytes:
     sent = b"".join(bytes(piece) for piece in connection.data_to_send(1.0))
     connection.events()
     return sent + b"".join(bytes(piece) for piece in connection.data_to_send(1.0))
-
-
-# -- which one serves ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("word", "kind"), [("python", Http1Connection), ("native", None), ("", None)])
-def test_the_environment_says_which_twin_serves(monkeypatch, word, kind):
-    monkeypatch.setenv("ASTERI_IMPL", word)
-    connection = plugin.bind({HttpSettings: HttpSettings()})(PEER, 0.0)
-    assert (type(connection) is Http1Connection) == (kind is Http1Connection)
-
-
-def test_native_is_refused_where_it_has_not_been_built(monkeypatch):
-    monkeypatch.setitem(sys.modules, "asteri_http1._native", None)
-    with pytest.raises(PluginError, match=r"asteri_http1\._native cannot be imported"):
-        plugin.bind_native({HttpSettings: HttpSettings()})
 
 
 # -- the clock -------------------------------------------------------------------------------------------------------
