@@ -36,6 +36,7 @@ Collector_collect(PyObject *object, PyObject *exchange)
         return go_on(self, functions, exchange, state->empty_body);
     }
     if (request->expects_continue || request->content_length < 0 || request->content_length > self->limit ||
+        functions->buffered == NULL ||
         functions->buffered(exchange) != request->content_length) {
         return pass_exchange_on(self->collect, exchange);
     }

@@ -256,6 +256,8 @@ adapter_deadline(PyObject *self)
         deadline = when == NULL ? -1.0 : PyFloat_AsDouble(when);
         if (deadline == -1.0 && PyErr_Occurred()) {
             deadline = NAN;
+        } else if (isnan(deadline)) {
+            PyErr_SetString(PyExc_ValueError, "the deadline of a connection is not a number");
         }
     }
     Py_XDECREF(when);

@@ -41,6 +41,7 @@ reactor_open(reactor *self)
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
     }
+    self->process = getpid();
     if (reactor_update_now(self) < 0) {
         return -1;
     }
@@ -168,6 +169,11 @@ reactor_clear(reactor *self)
     Py_CLEAR(self->failed);
     Py_CLEAR(self->on_dirty);
     Py_CLEAR(self->clock);
+    if (self->epoll >= 0 && self->process != getpid()) {
+        /* The end of a forked child. What it took out of the shared instance its parent would hear of no more. */
+        close(self->epoll);
+        self->epoll = -1;
+    }
     if (self->lock != NULL) {
         reactor_enter(self);
         reactor_unlisten(self);

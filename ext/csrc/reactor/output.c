@@ -238,17 +238,30 @@ file_follows(stream *self, int count)
     return index < unsent->count && unsent->pieces[index].kind == ASTERI_FILE && unsent->pieces[index].length > 0;
 }
 
-/* `sent` bytes have left. */
-static void
+/* Whatever is freed may call back, and what that does to the connection must not reach what is still in the queue. 0;
+ * -1: MemoryError; the owner (stolen, may be NULL) is released in any case. */
+static int
+release(stream *self, PyObject *owner)
+{
+    int status = owner == NULL ? 0 : queue_own(self);
+    if (status < 0) {
+        output_clear(self); /* rather than bytes that may be others by now */
+    }
+    Py_XDECREF(owner);
+    return status;
+}
+
+/* `sent` bytes have left. 0; -1: MemoryError. */
+static int
 consume(stream *self, size_t sent)
 {
     PyObject *owners[ROOM];
-    int count = 0;
+    int count = 0, status = 0;
     if (self->cork != NULL) {
         size_t size = self->cork->size - self->cork->start;
         if (sent < size) {
             self->cork->start += (uint32_t)sent;
-            return;
+            return 0;
         }
         sent -= size;
         cork_free(self);
@@ -263,10 +276,12 @@ consume(stream *self, size_t sent)
         sent -= (size_t)piece->size;
         owners[count++] = queue_pop(self);
     }
-    /* Only now: whatever is freed with them may call back. */
-    while (count > 0) {
-        Py_XDECREF(owners[--count]);
+    while (count > 0) { /* only now that the queue is in order */
+        if (release(self, owners[--count]) < 0) {
+            status = -1;
+        }
     }
+    return status;
 }
 
 static int
@@ -288,7 +303,9 @@ send_bytes(stream *self)
     if (sent < 0) {
         return errno == EAGAIN || errno == EWOULDBLOCK ? BLOCKED : LOST;
     }
-    consume(self, (size_t)sent);
+    if (consume(self, (size_t)sent) < 0) {
+        return FAILED;
+    }
     if ((size_t)sent == total) {
         return SENT;
     }
@@ -302,6 +319,9 @@ send_bytes(stream *self)
 static int
 file_descriptor(stream *self)
 {
+    if (queue_own(self) < 0) { /* what is called may call back */
+        return -1;
+    }
     PyObject *file = Py_NewRef(head_of(self)->owner);
     PyObject *number = PyObject_CallMethodNoArgs(file, self->reactor->state->name_fileno);
     Py_DECREF(file);
@@ -318,9 +338,7 @@ static int
 send_file(stream *self)
 {
     if (head_of(self)->length <= 0) {
-        PyObject *owner = queue_pop(self);
-        Py_XDECREF(owner);
-        return SENT;
+        return release(self, queue_pop(self)) < 0 ? FAILED : SENT;
     }
     int fd = file_descriptor(self);
     if (fd == -1) {
@@ -349,9 +367,7 @@ send_file(stream *self)
         /* It may have been short for another reason than a full socket: only EAGAIN promises another event. */
         return YIELDED;
     }
-    PyObject *owner = queue_pop(self);
-    Py_XDECREF(owner);
-    return SENT;
+    return release(self, queue_pop(self)) < 0 ? FAILED : SENT;
 }
 
 static int

@@ -64,6 +64,7 @@ typedef struct reactor {
     Py_ssize_t max_connections, connections, accepted, accept_batch;
 
     int epoll; /* -1: closed, or never initialised */
+    pid_t process; /* that has made it: a forked child shares it with its parent */
     source waker;
     atomic_int phase;
     atomic_int woken;      /* `reactor_wake` was called since the last sleep */

@@ -176,7 +176,7 @@ selector_get_key(selector *self, PyObject *fileobj)
 static PyObject *
 selector_get_map(selector *self, PyObject *Py_UNUSED(ignored))
 {
-    return Py_NewRef(self->keys);
+    return PyDictProxy_New(self->keys); /* nobody else may put into it what is no key */
 }
 
 /* Takes out everything. */

@@ -87,7 +87,7 @@ typedef struct asteri_exchange_v1 {
     int (*status)(PyObject *self);
     int64_t (*sent)(PyObject *self);
     /* Bytes of the request's body that `read` gives at once; when they are all of a declared length, the body is whole.
-     * Cannot fail. */
+     * Cannot fail. NULL where it is not known, as by an adapter. */
     int64_t (*buffered)(PyObject *self);
     /* Sets the attribute `body` (borrowed). 0, -1. */
     int (*set_body)(PyObject *self, PyObject *body);

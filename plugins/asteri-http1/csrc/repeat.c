@@ -19,7 +19,8 @@ same(const char *at, const asteri_field *field)
 {
     Py_ssize_t sizes[2] = {field->name.size, field->value.size};
     return memcmp(at, sizes, sizeof(sizes)) == 0 && memcmp(at + sizeof(sizes), field->name.data, (size_t)sizes[0]) == 0
-           && memcmp(at + sizeof(sizes) + sizes[0], field->value.data, (size_t)sizes[1]) == 0;
+           && (sizes[1] == 0 || /* then the data may be NULL */
+               memcmp(at + sizeof(sizes) + sizes[0], field->value.data, (size_t)sizes[1]) == 0);
 }
 
 static Py_ssize_t

@@ -92,6 +92,15 @@ def test_headers_that_have_their_exchange_in_them_are_collected_with_it(connect)
     assert gone() is None
 
 
+def test_a_field_without_a_value_may_be_answered_again_and_again(connect):
+    """By the contract such a value has no address."""
+    for _ in range(3):
+        connection, exchange = ask(connect)
+        ContractExchange(exchange).respond(200, [(b"x", b""), (b"y", b"z")])
+        exchange.finish()
+        assert connection.data_to_send(0.0)[0].startswith(b"HTTP/1.1 200 OK\r\nx: \r\ny: z\r\n")
+
+
 # -- code that sends -------------------------------------------------------------------------------------------------
 
 
