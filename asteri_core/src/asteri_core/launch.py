@@ -76,8 +76,9 @@ def app_reference(config: Config) -> str:
 
 
 def check(registry: Registry, config: Config) -> None:
-    """Whether what the settings name exists. Raises `PluginError`."""
+    """Whether what the settings name exists, and the twin that is forced. Raises `PluginError`."""
     process = config[ProcessSettings]
+    registry.kernel()
     registry.protocols_for(config[ServerSettings].http)
     if process.worker_class:
         registry.worker(process.worker_class)
