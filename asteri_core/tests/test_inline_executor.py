@@ -119,7 +119,10 @@ def test_startup_and_shutdown_are_the_handlers(executor_type: Any, reactor: Any)
 
 
 def test_a_line_of_nobody_is_run_at_once(executor_type: Any, reactor: Any) -> None:
-    executor_type(Handler(answer), reactor).run_line()
+    handler = Handler(answer)
+    executor = executor_type(handler, reactor)
+    executor.run_line()
+    assert (executor.waiting, executor.running, handler.record) == (False, 0, [])
 
 
 def test_what_a_request_leaves_is_sent_before_the_next_one_runs(executor_type: Any) -> None:

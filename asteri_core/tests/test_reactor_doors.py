@@ -207,7 +207,8 @@ def test_a_descriptor_of_the_loop_ends_its_wait(served: Any, loop: CountingLoop)
         timer.start()
         loop.run_forever()
         timer.join()
-        loop.remove_reader(one)
+        assert loop.remove_reader(one)
+        assert one.recv(1) == b"x"
 
 
 def test_a_loop_that_is_not_understood_gets_its_turn_after_everything_that_happens(twin: Any, served: Any) -> None:
