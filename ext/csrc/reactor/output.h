@@ -9,7 +9,7 @@
 #include "asteri/connection.h"
 
 #define CORK_SIZE 65536
-#define COPIED 8192 /* bytes up to which a piece that has an owner is copied rather than sent from where it is */
+#define COPIED 16384 /* bytes up to which a piece that has an owner is copied: one slice costs the kernel less than two */
 #define ROOM 64     /* pieces taken from a connection, or given to the system, in one call */
 #define FILE_PIECE (1 << 20) /* bytes of a file sent in one turn, so that one download does not hold up the others */
 

@@ -251,21 +251,27 @@ host_of(wsgi_state *state, PyObject *peer)
     return has_port(address) ? PyTuple_GET_ITEM(address, 0) : state->text.empty;
 }
 
-/* `known` is the REMOTE_ADDR that the environ has already, or NULL: behind a proxy all connections have the same. */
+/* `known` is the REMOTE_ADDR that the environ has already, or NULL: behind a proxy all connections have the same. 1: it
+ * has the same still; 0; -1. */
 static int
-put_peer(wsgi_state *state, PyObject *environ, PyObject *peer, PyObject *known)
+put_peer(wsgi_state *state, wsgi_environ *environ, PyObject *peer, PyObject *known)
 {
     PyObject *host = host_of(state, peer), *address = PyTuple_GET_ITEM(peer, 0);
     int same = known != NULL && (host == known || wsgi_same_text(host, known));
-    if (!same && PyDict_SetItem(environ, state->text.remote_addr, host) < 0) {
+    if (!same && PyDict_SetItem(environ->dict, state->text.remote_addr, host) < 0) {
         return -1;
     }
     PyObject *port = has_port(address) ? port_text(state, PyTuple_GET_ITEM(address, 1)) : Py_NewRef(state->text.empty);
-    return put(environ, state->text.remote_port, port);
+    if (port == environ->port) {
+        Py_DECREF(port);
+        return same;
+    }
+    environ->port = port;
+    return put(environ->dict, state->text.remote_port, port) < 0 ? -1 : same;
 }
 
 static int
-put_body(const wsgi_response *response, PyObject *environ)
+put_body(const wsgi_response *response, wsgi_environ *environ)
 {
     wsgi_state *state = response->state;
     const asteri_request *request = response->request;
@@ -273,14 +279,28 @@ put_body(const wsgi_response *response, PyObject *environ)
     if (body == NULL) {
         return -1;
     }
-    if (body != Py_None && (request->content_length >= 0 || !request->has_body)) {
-        /* The template has the empty one. */
-        return body == state->python.empty_body ? 0 : PyDict_SetItem(environ, state->text.wsgi_input, body);
+    if (body == state->python.empty_body && (request->content_length >= 0 || !request->has_body)) {
+        return 0; /* the template has it */
     }
-    PyObject *arguments[] = {environ, response->exchange, response->wait};
+    Py_CLEAR(environ->kept);
+    if (body != Py_None && (request->content_length >= 0 || !request->has_body)) {
+        return PyDict_SetItem(environ->dict, state->text.wsgi_input, body);
+    }
+    PyObject *arguments[] = {environ->dict, response->exchange, response->wait};
     PyObject *done = PyObject_Vectorcall(state->python.add_body, arguments, 3, NULL);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
+}
+
+static int
+put_early_hints(wsgi_response *response, wsgi_environ *environ)
+{
+    if (environ->early_hints != NULL) {
+        wsgi_early_hints_join(environ->early_hints, response);
+        return 0;
+    }
+    environ->early_hints = wsgi_early_hints_of(response);
+    return put(environ->dict, response->state->text.wsgi_early_hints, environ->early_hints);
 }
 
 /* -- making one ---------------------------------------------------------------------------------------------------- */
@@ -300,75 +320,73 @@ memo_of(const asteri_request *request)
 }
 #endif
 
-/* Keeps a copy of an environ with its head, the second time the head is seen, and `host`, its REMOTE_ADDR. The template
- * goes with it: so nothing else can come to the address that is its key. 0, -1. */
+/* Keeps a copy of an environ with its head, the second time the head is seen, and `host`, its REMOTE_ADDR. 0, -1. */
 static int
-memo_keep(asteri_memo *memo, wsgi_template *template, PyObject *environ, PyObject *host)
+memo_keep(wsgi_state *state, asteri_memo *memo, wsgi_template *template, PyObject *environ, PyObject *host)
 {
-    PyObject *thing = NULL;
+    wsgi_kept *kept = NULL;
     if (memo->key == template) {
-        PyObject *copy = PyDict_Copy(environ);
-        thing = copy == NULL ? NULL : PyTuple_Pack(3, (PyObject *)template, copy, host);
-        Py_XDECREF(copy);
-        if (thing == NULL) {
+        kept = wsgi_kept_new(state, template, environ, host);
+        if (kept == NULL) {
             return -1;
         }
     }
     PyObject *before = memo->thing;
     memo->key = template;
-    memo->thing = thing;
+    memo->thing = (PyObject *)kept;
     Py_XDECREF(before);
     return 0;
 }
 
-/* All but the body. A new reference. */
-static PyObject *
-environ_of_head(wsgi_environs *environs, const wsgi_response *response, wsgi_template *template, PyObject *peer)
+/* All but the body and wsgi.early_hints. 0, -1. */
+static int
+make_of_head(wsgi_environs *environs, const wsgi_response *response, wsgi_template *template, PyObject *peer,
+             wsgi_environ *made)
 {
     wsgi_state *state = response->state;
     asteri_memo *memo = memo_of(response->request);
     if (memo != NULL && memo->key == template && memo->thing != NULL) {
-        PyObject *thing = Py_NewRef(memo->thing); /* copying may run the collector, and that anything */
-        PyObject *copy = PyDict_Copy(PyTuple_GET_ITEM(thing, 1));
-        if (copy != NULL && put_peer(state, copy, peer, PyTuple_GET_ITEM(thing, 2)) < 0) {
-            Py_CLEAR(copy);
+        made->kept = (wsgi_kept *)Py_NewRef(memo->thing);
+        if (wsgi_kept_take(made->kept, made) < 0) {
+            return -1;
         }
-        Py_DECREF(thing);
-        return copy;
+        int same = put_peer(state, made, peer, made->kept->host);
+        if (same == 0) {
+            Py_CLEAR(made->kept);
+        }
+        return same < 0 ? -1 : 0;
     }
-    PyObject *environ = PyDict_Copy(template->environ);
-    if (environ == NULL) {
-        return NULL;
+    made->dict = PyDict_Copy(template->environ);
+    if (made->dict == NULL || put_head(environs, response, made->dict) < 0 ||
+        put_peer(state, made, peer, NULL) < 0) {
+        return -1;
     }
-    if (put_head(environs, response, environ) < 0 || put_peer(state, environ, peer, NULL) < 0 ||
-        (memo != NULL && memo_keep(memo, template, environ, host_of(state, peer)) < 0)) {
-        Py_DECREF(environ);
-        return NULL;
-    }
-    return environ;
+    return memo == NULL ? 0 : memo_keep(state, memo, template, made->dict, host_of(state, peer));
 }
 
-PyObject *
-wsgi_environ_make(wsgi_environs *environs, const wsgi_response *response)
+int
+wsgi_environ_make(wsgi_environs *environs, wsgi_response *response, wsgi_environ *made)
 {
     asteri_reached reached = response->reached;
     PyObject *peer = reached.functions->fact(reached.self, ASTERI_PEER);
     PyObject *scheme = reached.functions->fact(reached.self, ASTERI_SCHEME);
     if (peer == NULL || scheme == NULL) {
-        return NULL;
+        return -1;
     }
     if (!PyTuple_Check(peer) || PyTuple_GET_SIZE(peer) < 2) {
         PyErr_Format(PyExc_TypeError, "peer of an exchange must be a Peer, not %.100s", Py_TYPE(peer)->tp_name);
-        return NULL;
+        return -1;
     }
     wsgi_template *template = wsgi_template_of(response->state, environs, scheme, PyTuple_GET_ITEM(peer, 1));
     if (template == NULL) {
-        return NULL;
+        return -1;
     }
-    PyObject *environ = environ_of_head(environs, response, template, peer);
+    int failed = make_of_head(environs, response, template, peer, made);
     Py_DECREF(template);
-    if (environ != NULL && put_body(response, environ) < 0) {
-        Py_CLEAR(environ);
+    if (failed || put_body(response, made) < 0 || put_early_hints(response, made) < 0) {
+        Py_CLEAR(made->kept);
+        return -1;
     }
-    return environ;
+    made->version = wsgi_dict_version(made->dict);
+    return 0;
 }

@@ -2,11 +2,11 @@
 #ifndef WSGI_ENVIRON_H
 #define WSGI_ENVIRON_H
 
+#include "kept.h"
 #include "response.h"
-#include "template.h"
 
-/* A new environ of the request that the response belongs to, whole but for wsgi.early_hints, whose key is there. NULL:
- * an exception. */
-PyObject *wsgi_environ_make(wsgi_environs *environs, const wsgi_response *response);
+/* Fills in `made`, a zeroed one, with the environ of the request that the response belongs to. 0, -1: an exception; in
+ * either case it is for wsgi_environ_release. */
+int wsgi_environ_make(wsgi_environs *environs, wsgi_response *response, wsgi_environ *made);
 
 #endif

@@ -19,8 +19,8 @@ typedef struct {
 typedef struct {
     PyObject *exchange, *wait; /* borrowed from the caller */
     wsgi_response *response;   /* owned, as the next two; NULL until made */
-    PyObject *environ;
     PyObject *blocks; /* what the application has returned */
+    wsgi_environ environ;
 } wsgi_run;
 
 /* -- one request --------------------------------------------------------------------------------------------------- */
@@ -29,22 +29,14 @@ typedef struct {
 static int
 run_application(wsgi_handler *self, wsgi_run *run)
 {
-    wsgi_state *state = self->state;
-    run->response = wsgi_response_new(state, run->exchange, run->wait);
+    run->response = wsgi_response_new(self->state, run->exchange, run->wait);
     if (run->response == NULL) {
         return -1;
     }
-    run->environ = wsgi_environ_make(&self->environs, run->response);
-    PyObject *early_hints = run->environ == NULL ? NULL : wsgi_early_hints_of(run->response);
-    if (early_hints == NULL) {
+    if (wsgi_environ_make(&self->environs, run->response, &run->environ) < 0) {
         return -1;
     }
-    int failed = PyDict_SetItem(run->environ, state->text.wsgi_early_hints, early_hints);
-    Py_DECREF(early_hints);
-    if (failed < 0) {
-        return -1;
-    }
-    PyObject *arguments[] = {NULL, run->environ, (PyObject *)run->response};
+    PyObject *arguments[] = {NULL, run->environ.dict, (PyObject *)run->response};
     run->blocks = PyObject_Vectorcall(self->application, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
     return run->blocks == NULL ? -1 : wsgi_deliver(run->response, run->blocks);
 }
@@ -169,7 +161,7 @@ serve(wsgi_handler *self, PyObject *exchange, PyObject *wait)
     }
     failed = failed < 0 ? close_raising(self, &run) : close_run(self, &run);
     Py_XDECREF(run.blocks);
-    Py_XDECREF(run.environ);
+    wsgi_environ_release(&run.environ);
     Py_XDECREF(run.response);
     return failed < 0 ? NULL : Py_NewRef(Py_None);
 }

@@ -52,7 +52,8 @@ module_exec(PyObject *module)
         load_objects(state) < 0) {
         return -1;
     }
-    if (wsgi_add_templates(module) < 0 || wsgi_add_keys(module) < 0 || wsgi_add_response(module) < 0) {
+    if (wsgi_add_templates(module) < 0 || wsgi_add_kept(module) < 0 || wsgi_add_keys(module) < 0 ||
+        wsgi_add_response(module) < 0) {
         return -1;
     }
     return wsgi_add_handler(module);
@@ -70,6 +71,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     WSGI_FROM_PYTHON(VISIT_MEMBER)
     Py_VISIT(state->want_write);
     Py_VISIT(state->template_type);
+    Py_VISIT(state->kept_type);
     Py_VISIT(state->response_type);
     Py_VISIT(state->operation_type);
     Py_VISIT(state->handler_type);
@@ -96,6 +98,7 @@ module_clear(PyObject *module)
     WSGI_TEXTS(CLEAR_TEXT)
     Py_CLEAR(state->want_write);
     Py_CLEAR(state->template_type);
+    Py_CLEAR(state->kept_type);
     Py_CLEAR(state->response_type);
     Py_CLEAR(state->operation_type);
     Py_CLEAR(state->handler_type);

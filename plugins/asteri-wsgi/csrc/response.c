@@ -116,7 +116,7 @@ wsgi_end(wsgi_response *self)
 typedef struct {
     PyObject_HEAD
     vectorcallfunc call; /* says which of the two it is */
-    wsgi_response *response; /* owned */
+    wsgi_response *response; /* owned; NULL between two requests, when nobody has the operation */
 } wsgi_operation;
 
 static PyObject *
@@ -235,6 +235,10 @@ operation_early_hints(PyObject *callable, PyObject *const *arguments, size_t nar
     wsgi_response *self = ((wsgi_operation *)callable)->response;
     Py_ssize_t count = PyVectorcall_NARGS(nargs);
     PyObject *headers;
+    if (self == NULL) {
+        PyErr_SetString(PyExc_AssertionError, "early hints were given after the request");
+        return NULL;
+    }
     if (!take_arguments(arguments, count, names, expected, 1, 1, &headers)) {
         return refuse_arguments(self->state, self->state->text.name_early_hints, arguments, count, names);
     }
@@ -252,6 +256,25 @@ PyObject *
 wsgi_early_hints_of(wsgi_response *response)
 {
     return operation_new(response, operation_early_hints);
+}
+
+int
+wsgi_early_hints_part(PyObject *early_hints)
+{
+    wsgi_operation *operation = (wsgi_operation *)early_hints;
+    if (Py_REFCNT(early_hints) != 1) {
+        return 0;
+    }
+    PyObject_GC_UnTrack(early_hints);
+    Py_CLEAR(operation->response);
+    return 1;
+}
+
+void
+wsgi_early_hints_join(PyObject *early_hints, wsgi_response *response)
+{
+    ((wsgi_operation *)early_hints)->response = (wsgi_response *)Py_NewRef(response);
+    PyObject_GC_Track(early_hints);
 }
 
 /* -- start_response ------------------------------------------------------------------------------------------------ */
@@ -380,32 +403,32 @@ operation_dealloc(PyObject *object)
 {
     wsgi_response *response = ((wsgi_operation *)object)->response;
     PyObject_GC_UnTrack(object);
+    if (response == NULL) {
+        PyTypeObject *type = Py_TYPE(object);
+        PyObject_GC_Del(object);
+        Py_DECREF(type);
+        return;
+    }
     wsgi_spare_give(&response->state->spare_operations, object);
     Py_DECREF(response);
-}
-
-static wsgi_state *
-state_of_callable(PyObject *object)
-{
-    wsgi_operation *operation = (wsgi_operation *)object; /* or a response: `call` is at the same place */
-    return operation->call == response_start ? ((wsgi_response *)object)->state : operation->response->state;
 }
 
 /* The name of the twin's method that a callable stands for. */
 static PyObject *
 name_in_twin(PyObject *object)
 {
-    vectorcallfunc call = ((wsgi_operation *)object)->call;
-    wsgi_state *state = state_of_callable(object);
-    return call == response_start    ? state->text.name_start
-           : call == operation_write ? state->text.name_write
-                                     : state->text.name_early_hints;
+    vectorcallfunc call = ((wsgi_operation *)object)->call; /* or a response's, at the same place */
+    wsgi_state *state = (wsgi_state *)PyType_GetModuleState(Py_TYPE(object));
+    return state == NULL                ? NULL
+           : call == response_start     ? state->text.name_start
+           : call == operation_write    ? state->text.name_write
+                                        : state->text.name_early_hints;
 }
 
 static PyObject *
 callable_name(PyObject *object, void *Py_UNUSED(closure))
 {
-    return Py_NewRef(name_in_twin(object));
+    return Py_XNewRef(name_in_twin(object));
 }
 
 /* As `inspect.signature` wants it: that of the twin's bound method. */
@@ -413,7 +436,12 @@ static PyObject *
 callable_signature(PyObject *object, void *Py_UNUSED(closure))
 {
     PyObject *signature = NULL;
-    PyObject *method = PyObject_GetAttr(state_of_callable(object)->python.twin, name_in_twin(object));
+    PyObject *name = name_in_twin(object);
+    if (name == NULL) {
+        return NULL;
+    }
+    wsgi_state *state = (wsgi_state *)PyType_GetModuleState(Py_TYPE(object));
+    PyObject *method = PyObject_GetAttr(state->python.twin, name);
     PyObject *bound = method == NULL ? NULL : PyMethod_New(method, object);
     PyObject *inspect = bound == NULL ? NULL : PyImport_ImportModule("inspect");
     if (inspect != NULL) {
@@ -428,7 +456,8 @@ callable_signature(PyObject *object, void *Py_UNUSED(closure))
 static PyObject *
 callable_repr(PyObject *object)
 {
-    return PyUnicode_FromFormat("<%U of a WSGI response at %p>", name_in_twin(object), object);
+    PyObject *name = name_in_twin(object);
+    return name == NULL ? NULL : PyUnicode_FromFormat("<%U of a WSGI response at %p>", name, object);
 }
 
 static PyTypeObject *

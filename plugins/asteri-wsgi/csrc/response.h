@@ -26,6 +26,11 @@ typedef struct {
 wsgi_response *wsgi_response_new(wsgi_state *state, PyObject *exchange, PyObject *wait);
 /* A new reference to the callable for wsgi.early_hints. */
 PyObject *wsgi_early_hints_of(wsgi_response *response);
+/* Takes its response from one that nobody else has a reference to; the collector does not know it until it has another
+ * one. Whether it is such a one. */
+int wsgi_early_hints_part(PyObject *early_hints);
+/* Gives it another response. */
+void wsgi_early_hints_join(PyObject *early_hints, wsgi_response *response);
 
 /* The functions below: 0; -1, an exception. */
 

@@ -94,6 +94,7 @@ typedef struct {
     } text; /* owned */
     PyObject *want_write;        /* owned, as the types */
     PyTypeObject *template_type; /* template.c */
+    PyTypeObject *kept_type;     /* kept.c */
     PyTypeObject *response_type; /* response.c */
     PyTypeObject *operation_type;
     PyTypeObject *handler_type; /* handler.c */
@@ -106,6 +107,7 @@ typedef struct {
 
 /* Each adds its types to the module and fills in its members of the state. 0, -1. */
 int wsgi_add_templates(PyObject *module); /* template.c */
+int wsgi_add_kept(PyObject *module);      /* kept.c */
 int wsgi_add_keys(PyObject *module);      /* keys.c */
 int wsgi_add_response(PyObject *module);  /* response.c */
 int wsgi_add_handler(PyObject *module);   /* handler.c */
@@ -205,6 +207,37 @@ wsgi_dict_add(PyObject *dict, PyObject *key, PyObject *value)
     return PyDict_SetDefault(dict, key, value) == NULL ? -1 : PyDict_GET_SIZE(dict) != before;
 #endif
 }
+
+/* A number that changes with every change of the dict, and whether it is still the same; where CPython counts none
+ * that can be read, no dict is said to be unchanged. */
+#if PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+static inline uint64_t
+wsgi_dict_version(PyObject *dict)
+{
+    return ((PyDictObject *)dict)->ma_version_tag;
+}
+#pragma GCC diagnostic pop
+
+static inline int
+wsgi_dict_is_unchanged(PyObject *dict, uint64_t version)
+{
+    return wsgi_dict_version(dict) == version;
+}
+#else
+static inline uint64_t
+wsgi_dict_version(PyObject *Py_UNUSED(dict))
+{
+    return 0;
+}
+
+static inline int
+wsgi_dict_is_unchanged(PyObject *Py_UNUSED(dict), uint64_t Py_UNUSED(version))
+{
+    return 0;
+}
+#endif
 
 /* Whether it is an exact str whose characters can be looked at. */
 static inline int
