@@ -401,7 +401,8 @@ h1_connection_ready(h1_connection *self, double now, Py_ssize_t room, h1_ready *
         return -1;
     }
     if (!fits(ready->pieces, room)) {
-        ready->pieces = ready->pieces < room ? ready->pieces : room;
+        /* The last piece stays for the next call: with it goes what may have to follow, and the event of the end. */
+        ready->pieces = ready->pieces <= room ? ready->pieces - 1 : room;
         return 0;
     }
     if (ready->pieces == 0 && self->stage != H1_CLOSING && !self->ending) {
