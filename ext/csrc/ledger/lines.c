@@ -18,6 +18,7 @@ typedef enum {
     LITERAL,
     PYTHON, /* the Python function makes it */
     HOST,
+    USER,
     CLOCK,
     REQUEST_LINE,
     METHOD,
@@ -41,6 +42,7 @@ static const struct {
     const char *header;
 } ATOMS[] = {
     {"h", HOST, NULL},
+    {"u", USER, NULL},
     {"t", CLOCK, NULL},
     {"r", REQUEST_LINE, NULL},
     {"m", METHOD, NULL},
@@ -121,8 +123,16 @@ append(Lines *self, const char *data, Py_ssize_t size)
 static int
 append_number(Lines *self, long long number)
 {
-    char text[24];
-    return append(self, text, snprintf(text, sizeof(text), "%lld", number));
+    char text[24], *first = text + sizeof(text);
+    unsigned long long rest = number < 0 ? 0 - (unsigned long long)number : (unsigned long long)number;
+    do {
+        *--first = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest != 0);
+    if (number < 0) {
+        *--first = '-';
+    }
+    return append(self, first, text + sizeof(text) - first);
 }
 
 static int
@@ -265,6 +275,25 @@ append_target(const line *one, part_kind kind, PyObject *function)
     return append_word(one->self, (asteri_slice){target.data, path});
 }
 
+/* Whether it is a field of this lower-case name. */
+static inline int
+has_name(const asteri_field *field, const char *name, Py_ssize_t size)
+{
+    return field->name.size == size && memcmp(field->name.data, name, (size_t)size) == 0;
+}
+
+/* The user of Basic credentials: what they say is read in Python. */
+static int
+append_user(const line *one, PyObject *function)
+{
+    for (Py_ssize_t index = 0; index < one->request->count; index++) {
+        if (has_name(&one->request->fields[index], "authorization", 13)) {
+            return append_python(one, function);
+        }
+    }
+    return append(one->self, "-", 1);
+}
+
 static int
 append_header(const line *one, PyObject *name)
 {
@@ -273,7 +302,7 @@ append_header(const line *one, PyObject *name)
     int found = 0;
     for (Py_ssize_t index = 0; index < one->request->count; index++) {
         const asteri_field *field = &one->request->fields[index];
-        if (field->name.size != size || memcmp(field->name.data, PyBytes_AS_STRING(name), (size_t)size) != 0) {
+        if (!has_name(field, PyBytes_AS_STRING(name), size)) {
             continue;
         }
         if ((found++ && append(self, ", ", 2) < 0) || append_escaped(self, field->value, 1) < 0) {
@@ -292,6 +321,8 @@ append_part(const line *one, const line_part *part)
         return append_object(self, part->bytes);
     case HOST:
         return append_host(one, part->function);
+    case USER:
+        return append_user(one, part->function);
     case CLOCK:
         return append_clock(one, part->function);
     case REQUEST_LINE:
