@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from asteri_core.api import Event, Finished, Peer, Started
-from asteri_core.reactor.stream import LINGER_SECONDS
+from asteri_core.reactor.stream import LINGER_SECONDS, READ_SIZE
 from asteri_core.reactor.timers import TICK
 from asteri_core.testing import FakeClock
 from asteri_core.testing.lines import LineConnection
@@ -171,6 +171,33 @@ def test_regression_1_a_request_that_begins_while_its_peer_is_lost_is_not_finish
         served.reactor.flush()
     assert served.finished == served.started
     assert served.reactor.connections == 0
+
+
+@pytest.mark.parametrize("within", ["one turn", "two turns"])
+def test_regression_2_the_end_of_a_peer_is_told_once_whoever_turns_meanwhile(served: Any, within: str) -> None:
+    """Found by the fuzz target: what read the end was within a turn of the same peer, which then read it again."""
+    ends: list[object] = []
+
+    class Ending(LineConnection):
+        def receive_eof(self, now: float) -> None:
+            ends.append(self)
+            super().receive_eof(now)
+
+    def started(exchange: Any) -> None:
+        if exchange.target != b"other":
+            if within == "two turns":
+                served.reactor.poll(0)  # takes this peer from the front of what is ready
+                other.sendall(b"other\n")
+            client.shutdown(socket.SHUT_WR)
+        served.reactor.poll(0)
+        served.answer(exchange)
+
+    served.factory = lambda peer, now: Ending(peer)
+    served.reactor.started = started
+    with served.attach() as client, served.attach() as other:
+        client.sendall(b"x" * (READ_SIZE - 1) + b"\n")  # what is read whole may have more behind it
+        served.until(lambda: served.reactor.connections == 1)
+    assert len(ends) == 1
 
 
 def test_an_idle_peer_does_not_hold_up_a_drain_but_a_fresh_answer_is_given_time(serve: Callable[..., Any]) -> None:

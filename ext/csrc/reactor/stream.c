@@ -326,7 +326,8 @@ read_some(stream *self)
     if (size > 0) {
         return self->functions->receive_data(self->connection, reactor->buffer, size, reactor->now);
     }
-    self->flags |= STREAM_EOF;
+    /* Said here, since a turn within a pump of this stream may come by again before that one settles. */
+    self->flags = (self->flags | STREAM_EOF) & ~(uint32_t)STREAM_WANTED;
     return self->functions->receive_eof(self->connection, reactor->now);
 }
 

@@ -243,7 +243,8 @@ class Stream:
                 self._close()
         elif data:
             self._session.receive_data(data, now)
-        else:
+        elif not self._eof:
+            # A turn within a pump of this stream may come by again before that one settles: once is enough.
             self._eof = True
             self._session.receive_eof(now)
 
