@@ -3,14 +3,17 @@
 A skip hides that something was not tried; on a machine where it cannot be tried, the suite should say so loudly.
 Turning the report itself, rather than the exit status, makes the closing line of pytest show it.
 
-And what tests of C code share, whatever package it is in: memory that ends at a forbidden page, and a compiler.
+And what tests of C code share, whatever package it is in: memory that ends at a forbidden page, a compiler, and how
+fuzz targets are run.
 """
 
 from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Callable, Generator
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Sequence
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -84,29 +87,47 @@ def guarded() -> Generator[GuardedPage, None, None]:
     page.close()
 
 
+def build_extension(folder: Path, name: str, sources: Sequence[Path], *flags: str) -> ModuleType:
+    """Compile an extension module into the folder, and import it."""
+    from setuptools import Distribution, Extension  # it takes a third of a second
+
+    extension = Extension(
+        name,
+        [str(path) for path in sources],
+        include_dirs=[str(path) for path in HEADERS],
+        extra_compile_args=["-std=c11", "-Wall", "-Wextra", "-Werror", *flags],
+    )
+    command = Distribution({"ext_modules": [extension]}).get_command_obj("build_ext")
+    command.build_lib = command.build_temp = str(folder)
+    command.ensure_finalized()
+    command.run()
+    path = folder / command.get_ext_filename(name)
+    spec = spec_from_file_location(name, path, loader=ExtensionFileLoader(name, str(path)))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., ModuleType]:
     """Compiles an extension module that only tests need: its name, its sources, flags for the compiler."""
-    from setuptools import Distribution, Extension  # it takes a third of a second
 
     def build(name: str, sources: list[Path], *flags: str) -> ModuleType:
-        folder = tmp_path_factory.mktemp(name)
-        extension = Extension(
-            name,
-            [str(path) for path in sources],
-            include_dirs=[str(path) for path in HEADERS],
-            extra_compile_args=["-std=c11", "-Wall", "-Wextra", "-Werror", *flags],
-        )
-        command = Distribution({"ext_modules": [extension]}).get_command_obj("build_ext")
-        command.build_lib = command.build_temp = str(folder)
-        command.ensure_finalized()
-        command.run()
-        path = folder / command.get_ext_filename(name)
-        spec = spec_from_file_location(name, path, loader=ExtensionFileLoader(name, str(path)))
-        assert spec is not None
-        assert spec.loader is not None
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+        return build_extension(tmp_path_factory.mktemp(name), name, sources, *flags)
 
     return build
+
+
+@pytest.fixture
+def fuzz(request: pytest.FixtureRequest) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a fuzz target of the package, in a process of its own, behind a prelude that may break what it watches."""
+    folder = request.path.parents[1] / "fuzz"
+
+    def run(target: str, prelude: str = "", seconds: str = "1") -> subprocess.CompletedProcess[str]:
+        code = f"{prelude}\nimport runpy, sys\nsys.argv = [{target!r}, '--seconds', {seconds!r}, '--seed', '1']\n"
+        code += f"runpy.run_path({str(folder / target)!r}, run_name='__main__')"
+        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+
+    return run

@@ -11,14 +11,11 @@ exit status is 1.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import re
 import sys
 import tempfile
-import time
-import traceback
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from pathlib import Path
@@ -40,6 +37,7 @@ from asteri_core.api import (
     Switched,
     Want,
 )
+from asteri_core.testing.fuzzing import run_target
 from asteri_core.testing.lines import LineConnection
 from asteri_http.date import DateCache
 from asteri_http.settings import HttpSettings
@@ -398,26 +396,19 @@ def behind_content(fields: dict[bytes, bytes], data: bytes, closes: bool) -> byt
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    options = parser.parse_args()
-    end = time.monotonic() + options.seconds
-    count = 0
     with tempfile.TemporaryFile() as file:
         file.write(bytes(10000))
         file.flush()
-        while time.monotonic() < end:
-            script = Script(options.seed + count, file)
+
+        def play(seed: int) -> None:
+            script = Script(seed, file)
             try:
                 script.play()
-            except Exception:
-                traceback.print_exc()
-                print(f"seed {options.seed + count}: {script.steps}", file=sys.stderr)
-                return 1
-            count += 1
-    print(f"{count} scripts, seeds {options.seed} to {options.seed + count - 1}: nothing wrong")
-    return 0
+            except Exception as error:
+                error.add_note(f"script {script.steps}")
+                raise
+
+        return run_target(play, __doc__)
 
 
 if __name__ == "__main__":

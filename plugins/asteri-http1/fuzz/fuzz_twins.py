@@ -9,15 +9,14 @@ is printed with its seed, and the exit status is 1. One that has been mended bec
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from asteri_core.api import RemoteProtocolError
+from asteri_core.testing.fuzzing import run_target
 from asteri_http.settings import HttpSettings
 from asteri_http1 import _native, chunked, parser
 
@@ -116,27 +115,18 @@ def is_refused(play: Callable[[Any, Iterable[object]], list[object]], python: ty
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--seconds", type=float, default=10)
-    arguments.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    options = arguments.parse_args()
-    end = time.monotonic() + options.seconds
-    count = 0
-    seed = options.seed
     good = [[data for data in seeds if not is_refused(play, python, data)] for seeds, play, python, _ in TARGETS]
-    while time.monotonic() < end:
-        chance = random.Random(seed + count)
+
+    def play_stream(seed: int) -> None:
+        chance = random.Random(seed)
         target = chance.randrange(len(TARGETS))
         seeds, play, python, native = TARGETS[target]
         settings = chance.choice(SETTINGS)
         pieces = cut(make_stream(seeds, good[target], chance), chance)
         expected, found = play(python(settings), pieces), play(native(settings), pieces)
-        if found != expected:
-            print(f"seed {seed + count}: {pieces!r}\nin Python {expected!r}\nin C {found!r}", file=sys.stderr)
-            return 1
-        count += 1
-    print(f"{count} streams, seeds {seed} to {seed + count - 1}: no difference")
-    return 0
+        assert found == expected, f"{pieces!r}\nin Python {expected!r}\nin C {found!r}"
+
+    return run_target(play_stream, __doc__)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "fuzz"
-TARGETS = sorted(path.name for path in FOLDER.glob("fuzz_*.py"))
+TARGETS = sorted(path.name for path in (Path(__file__).parents[1] / "fuzz").glob("fuzz_*.py"))
 ONE_BYTE_TOO_MANY = """
 from asteri_http1.exchange import Http1Exchange
 whole = Http1Exchange.finish
@@ -49,21 +48,15 @@ BROKEN = [
 """Targets, and what one of the things they watch is replaced by. Of twins it is the Python one that can be."""
 
 
-def fuzz(target: str, prelude: str = "", seconds: str = "1") -> subprocess.CompletedProcess[str]:
-    code = f"{prelude}\nimport runpy, sys\nsys.argv = [{target!r}, '--seconds', {seconds!r}, '--seed', '1']\n"
-    code += f"runpy.run_path({str(FOLDER / target)!r}, run_name='__main__')"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
-
-
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_second_of_fuzzing_finds_nothing(target: str) -> None:
+def test_a_second_of_fuzzing_finds_nothing(fuzz: Callable[..., Any], target: str) -> None:
     result = fuzz(target)
     assert result.returncode == 0, result.stderr
-    assert "nothing wrong" in result.stdout or "no difference" in result.stdout
+    assert "nothing wrong" in result.stdout
 
 
 @pytest.mark.parametrize(("target", "prelude"), BROKEN)
-def test_fuzzing_finds_what_is_broken(target: str, prelude: str) -> None:
+def test_fuzzing_finds_what_is_broken(fuzz: Callable[..., Any], target: str, prelude: str) -> None:
     result = fuzz(target, prelude, "20")
     assert result.returncode == 1, result.stdout
     assert "seed" in result.stderr
