@@ -40,7 +40,7 @@ static void
 begin(lines *self)
 {
     char *end = self->input_size > 0 ? memchr(self->input, '\n', (size_t)self->input_size) : NULL;
-    if (self->line != NULL || self->lost) {
+    if (self->line != NULL || self->lost || self->closed) {
         return;
     }
     if (end == NULL) {
@@ -147,6 +147,7 @@ lines_data_to_send(PyObject *object, double Py_UNUSED(now), asteri_piece *pieces
         asteri_piece *piece = &pieces[count++];
         if (item == Py_None) {
             *piece = (asteri_piece){.kind = ASTERI_RESET};
+            self->closed = 2; /* nothing begins behind it */
             Py_DECREF(item);
         } else if (PyTuple_Check(item)) {
             *piece = (asteri_piece){
@@ -188,11 +189,11 @@ static int
 lines_expire(PyObject *object, double now)
 {
     lines *self = (lines *)object;
-    if (now >= self->due) {
-        self->due = ASTERI_NEVER;
-        self->closed |= 1;
+    if (now < self->due) {
+        return 0;
     }
-    return 0;
+    self->due = ASTERI_NEVER;
+    return lines_receive_eof(object, now);
 }
 
 static int
@@ -315,6 +316,10 @@ static PyObject *
 line_hand_out(line *self, PyObject *pieces)
 {
     lines *connection = self->connection;
+    if (connection->line != (PyObject *)self || connection->ending) {
+        PyErr_SetString(PyExc_ConnectionError, "the line is over");
+        return NULL;
+    }
     for (Py_ssize_t index = 0; index < PyTuple_GET_SIZE(pieces); index++) {
         PyList_Append(connection->pieces, PyTuple_GET_ITEM(pieces, index));
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import random
 import socket
 import tempfile
 from collections.abc import Callable
@@ -224,66 +223,3 @@ def test_one_call_reads_what_has_come(lines: Lines) -> None:
         client.sendall(b"x" * 60_000)
         lines.reactor.poll(1)
         assert lines.reactor.timeout() is None
-
-
-def test_scrambled_peers_lose_and_mix_nothing(lines: Lines) -> None:
-    """Peers that pipeline, are slow to read, hold back, half-close and vanish, in an order of chance."""
-    chance = random.Random(8)
-    pending: list[Any] = []
-    lines.reactor.started = pending.append
-    peers: list[tuple[socket.socket, list[bytes], list[bytes]]] = []
-    for _ in range(3000):
-        step = chance.random()
-        if step < 0.05 and len(peers) < 40:
-            client = lines.served.attach() if chance.random() < 0.5 else lines.served.connect()
-            client.setblocking(False)
-            peers.append((client, [], []))
-        elif step < 0.4 and peers:
-            client, asked, _ = chance.choice(peers)
-            with contextlib.suppress(OSError):
-                words = [b"%d" % chance.randrange(10**9) for _ in range(chance.randrange(1, 6))]
-                client.send(b"".join(word + b"\n" for word in words))
-                asked.extend(words)
-        elif step < 0.7 and pending:
-            line = pending.pop(chance.randrange(len(pending)))
-            with contextlib.suppress(ConnectionError):
-                line.answer(line.target * chance.choice([1, 1, 1, 1000, 20000]) + b"\n")
-            if chance.random() < 0.5:
-                lines.flush_later()
-        elif step < 0.72 and peers:
-            client, _, _ = peers.pop(chance.randrange(len(peers)))
-            client.close()
-        elif step < 0.75 and lines.made:
-            made = chance.choice(lines.made)
-            made.held = not made.held
-            made.wake()
-        elif step < 0.85 and peers:
-            client, _, received = chance.choice(peers)
-            with contextlib.suppress(OSError):
-                received.append(client.recv(chance.choice([100, 1 << 20])))
-        else:
-            lines.reactor.poll(0)
-    for made in lines.made:
-        made.held = 0
-        made.wake()
-    idle = 0
-    while idle < 20:
-        idle += 1
-        lines.reactor.poll(0.001)
-        while pending:
-            idle = 0
-            line = pending.pop()
-            with contextlib.suppress(ConnectionError):
-                line.answer(line.target + b"\n")
-        for client, _, received in peers:
-            with contextlib.suppress(OSError):
-                while data := client.recv(1 << 20):
-                    idle = 0
-                    received.append(data)
-    for client, asked, received in peers:
-        answers = b"".join(received).splitlines()
-        assert len(answers) == len(asked)
-        for answer, word in zip(answers, asked, strict=True):
-            assert answer in (word, word * 1000, word * 20000)
-        client.close()
-    assert len(set(map(id, lines.served.finished))) == len(lines.served.finished)
