@@ -114,28 +114,28 @@ def mostly(good, bad):
     return st.integers(0, 11).flatmap(lambda number: st.sampled_from(bad if number == 11 else good))
 
 
-STATUSES = mostly(
+STATUS_VALUES = (
     ["200 OK", "404", "204 No Content", "304 Not Modified", "205 Reset", "299 Gr\xfc\xdfe", Safe("200 Safe")],
     ["100 Continue", "x", "200 \u20ac", "200 OK\n", 200, None],
 )
-FIELDS = mostly(
+FIELD_VALUES = (
     [("Content-Type", "text/plain"), ("X-A", "1"), ("x-a", "\xfc\t"), ("Set-Cookie", "a=b"), ("Content-Length", "5"),
      ("content-length", "0"), ("Content-Length", "70005"), (Safe("X-Safe"), Safe("yes")), ("X-New", Safe("new"))],
     [("Connection", "close"), ("X-A", "\n"), ("X-A", "\u20ac"), ("X A", "1"), ("X-A", 5), (b"X-A", "1"), ("X-A",), None,
      ["X-A", "1"], ("Content-Length", "x"), ("Content-Length", "9" * 19), ("Content-Length", "0" * 18), ("", ""),
      ([], ""), ("Content-Length", "\xb2"), ("Transfer-Encoding", "chunked")],
 )  # fmt: skip
-LISTS = st.lists(FIELDS, max_size=3)
-HEADERS = st.integers(0, 9).flatmap(
-    lambda number: LISTS if number < 9 else st.sampled_from([[("X", "y")] * 20, (), None, "text"])
-)
-BLOCKS = mostly(
+LIST_VALUES = [[("X", "y")] * 20, (), None, "text"]
+BLOCK_VALUES = (
     [b"", b"hello", b"a", b"b" * 70_000, b"c" * 40_000, type("Bytes", (bytes,), {})(b"d")],
     ["text", None, bytearray(b"x")],
 )
-ERRORS = st.sampled_from(
-    [ValueError("bad"), Disconnected("left"), RemoteProtocolError("body", 413), SystemExit(1), Stop()]
-)
+ERROR_VALUES = [ValueError("bad"), Disconnected("left"), RemoteProtocolError("body", 413), SystemExit(1), Stop()]
+MISUSES = [(), ("200 OK",), ("200 OK", [], None, None)]
+STATUSES, FIELDS, BLOCKS = mostly(*STATUS_VALUES), mostly(*FIELD_VALUES), mostly(*BLOCK_VALUES)
+LISTS = st.lists(FIELDS, max_size=3)
+HEADERS = st.integers(0, 9).flatmap(lambda number: LISTS if number < 9 else st.sampled_from(LIST_VALUES))
+ERRORS = st.sampled_from(ERROR_VALUES)
 CALLS = st.sampled_from(["write", "write", "replace", "replace", "hints", "start", "raise", "misuse"]).flatmap(
     lambda kind: {
         "start": st.tuples(st.just(kind), STATUSES, HEADERS),
@@ -143,7 +143,7 @@ CALLS = st.sampled_from(["write", "write", "replace", "replace", "hints", "start
         "write": st.tuples(st.just(kind), BLOCKS),
         "hints": st.tuples(st.just(kind), HEADERS),
         "raise": st.tuples(st.just(kind), ERRORS),
-        "misuse": st.tuples(st.just(kind), st.sampled_from([(), ("200 OK",), ("200 OK", [], None, None)])),
+        "misuse": st.tuples(st.just(kind), st.sampled_from(MISUSES)),
     }[kind]
 )
 STARTS = st.tuples(st.just("start"), STATUSES, HEADERS)
@@ -157,8 +157,9 @@ def steps(draw):
     return [*before, *start, *draw(st.lists(CALLS, max_size=2))]
 
 
-def perform(doing, environ, start_response, caught):
-    """Do what the steps say: an error of ours is noted where ``caught`` is a list, and goes on else."""
+def perform(doing, environ, start_response, caught, seen=None):
+    """Do what the steps say: an error of ours is noted where ``caught`` is a list, and goes on else. What is read is
+    noted in ``seen``."""
     write = None
     for kind, *arguments in doing:
         try:
@@ -175,6 +176,13 @@ def perform(doing, environ, start_response, caught):
                 raise arguments[0].with_traceback(None)
             elif kind == "misuse":
                 start_response(*arguments[0])
+            elif kind == "read":
+                method, *sizes = arguments
+                seen.append(getattr(environ["wsgi.input"], method)(*sizes))
+            elif kind == "log":
+                environ["wsgi.errors"].write(*arguments)
+            elif kind == "call":
+                arguments[0]()
         except (ValueError, TypeError, AssertionError) as error:
             if caught is None or kind == "raise":
                 raise
@@ -190,8 +198,7 @@ class Returned:
     def __iter__(self):
         for number, block in enumerate(self.blocks):
             yield block
-            if not number:
-                self.act()
+            self.act(number)
 
     def close(self):
         self.closed += 1
@@ -225,8 +232,9 @@ def applications(draw):
         def application(environ, start_response):
             perform(called, environ, start_response, noted)
 
-            def act():
-                perform(between, environ, start_response, noted)
+            def act(number):
+                if not number:
+                    perform(between, environ, start_response, noted)
 
             if kind == "file":
                 content = b"".join(block for block in blocks if type(block) is bytes)
