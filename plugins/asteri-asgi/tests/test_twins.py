@@ -215,7 +215,17 @@ class Pause:
 
 
 def told(error: BaseException) -> tuple[str, str]:
-    return type(error).__name__, re.sub(r"0x[0-9a-f]+", "0x", str(error))
+    return type(error).__name__, without_addresses(str(error))
+
+
+def without_addresses(text: str) -> str:
+    """Each twin has objects of its own."""
+    return re.sub(r"0x[0-9a-f]+", "0x", text)
+
+
+def line_of(record: logging.LogRecord) -> tuple[Any, ...]:
+    error = told(record.exc_info[1]) if record.exc_info and record.exc_info[1] else None
+    return record.levelname, without_addresses(record.getMessage()), error
 
 
 class Play:
@@ -276,11 +286,7 @@ class Play:
 
 def log_lines(caplog: Any) -> list[Any]:
     """What was logged since the last call."""
-    lines = [
-        (record.levelname, record.getMessage(), told(record.exc_info[1]) if record.exc_info else None)
-        for record in caplog.records
-        if record.name == "asteri.test"
-    ]
+    lines = [line_of(record) for record in caplog.records if record.name == "asteri.test"]
     caplog.clear()
     return lines
 
@@ -313,8 +319,8 @@ def known(number: int) -> Any:
     }  # fmt: skip
 
 
-def upon_memory(bench: Any, make_exchange: Any, application: dict[str, Any], file: Any) -> list[Any]:
-    exchange = make_exchange(**application["facts"])
+def upon_memory(play: Play, make_exchange: Any) -> list[Any]:
+    exchange = make_exchange(**play.application["facts"])
 
     def peer(move: str) -> None:
         {
@@ -329,7 +335,7 @@ def upon_memory(bench: Any, make_exchange: Any, application: dict[str, Any], fil
             "let go": lambda: None,
         }[move]()
 
-    seen = Play(bench, application, file).run(exchange, peer)
+    seen = play.run(exchange, peer)
     return [
         *seen, exchange.status, list(exchange.response_headers), exchange.pieces, exchange.interim,
         exchange.sent_trailers, exchange.complete_response, exchange.aborted, exchange.buffered,
@@ -349,7 +355,7 @@ def test_twins_do_the_same_upon_an_exchange_in_python(benches, make_exchange, ca
     outcomes = []
     for bench in benches.values():
         file.seek(0)
-        outcomes.append(upon_memory(bench, make_exchange, application, file) + log_lines(caplog))
+        outcomes.append(upon_memory(Play(bench, application, file), make_exchange) + log_lines(caplog))
     assert outcomes[0] == outcomes[1]
 
 
@@ -406,6 +412,17 @@ class Wire:
                 self.received.append(bytes(piece) or repr(piece)[:7].encode())
 
 
+def upon_wire(play: Play, bind: Any, request: bytes) -> list[Any]:
+    wire = Wire(bind, request)
+    exchange = wire.exchange
+    seen = play.run(exchange, wire.move)
+    if not wire.lost:
+        wire.take()
+    events = [type(event).__name__ for event in wire.connection.events()]
+    received = b"".join(wire.received)
+    return [*seen, received, events, exchange.status, list(exchange.response_headers), exchange.sent]
+
+
 @pytest.mark.parametrize("bind", [bind_python, bind_native], ids=["http1-py", "http1-c"])
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(APPLICATIONS, st.sampled_from(REQUESTS))
@@ -420,13 +437,5 @@ def test_twins_send_the_same_bytes(benches, caplog, file, bind, application, req
     outcomes = []
     for bench in benches.values():
         file.seek(0)
-        wire = Wire(bind, request_bytes)
-        seen = Play(bench, application, file).run(wire.exchange, wire.move)
-        if not wire.lost:
-            wire.take()
-        events = [type(event).__name__ for event in wire.connection.events()]
-        exchange = wire.exchange
-        headers = list(exchange.response_headers)
-        outcomes.append([*seen, b"".join(wire.received), events, exchange.status, headers, exchange.sent])
-        outcomes[-1] += log_lines(caplog)
+        outcomes.append(upon_wire(Play(bench, application, file), bind, request_bytes) + log_lines(caplog))
     assert outcomes[0] == outcomes[1]
