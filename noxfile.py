@@ -80,6 +80,14 @@ def leaks(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "tests/integration/test_memory.py", *session.posargs, env=count)
 
 
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Run every fuzz target, a minute each. Arguments go to all of them, such as ``-- --seconds 600 --seed 1``."""
+    install_packages(session, "test")
+    for target in sorted([*ROOT.glob("ext/fuzz/fuzz_*.py"), *ROOT.glob("plugins/*/fuzz/fuzz_*.py")]):
+        session.run("python", str(target.relative_to(ROOT)), *(session.posargs or ("--seconds", "60")))
+
+
 @nox.session(python="3.13")
 def py313(session: nox.Session) -> None:
     """Run the whole suite on CPython 3.13, whose tasks start eagerly. Where to get one: docs/developing.md."""
