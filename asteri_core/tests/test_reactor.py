@@ -388,6 +388,49 @@ def test_an_interrupt_comes_out_of_poll_and_costs_nobody_anything_else(served: A
         client.close()
 
 
+def test_regression_3_an_interrupt_while_answers_leave_holds_up_nobody(served: Any) -> None:
+    """Found by the fuzz target: what was to leave behind the interrupted one never left."""
+
+    def interrupt(exchange: object) -> None:
+        raise KeyboardInterrupt
+
+    with served.connect() as first, served.connect() as second:
+        first.sendall(b"one\ntwo\n")
+        second.sendall(b"one\n")
+        served.until(lambda: len(served.started) == 2)
+        served.reactor.started = interrupt
+        with served.reactor.lock:
+            for exchange in sorted(served.started, key=lambda exchange: exchange.peer.address != first.getsockname()):
+                served.answer(exchange)
+            with pytest.raises(KeyboardInterrupt):
+                served.reactor.flush()
+        assert served.receive(second) == b"ok\n"
+
+
+def test_regression_4_an_interrupt_while_deadlines_pass_costs_nobody_his_own(serve: Callable[..., Any]) -> None:
+    expired: list[object] = []
+
+    class Interrupted(LineConnection):
+        def deadline(self) -> float | None:
+            return None if self in expired else clock.now - 1
+
+        def expire(self, now: float) -> None:
+            if not interrupts:
+                interrupts.append(self)
+                raise KeyboardInterrupt
+            expired.append(self)
+
+    interrupts: list[object] = []
+    clock = FakeClock()
+    served = serve(clock=clock)
+    served.factory = lambda peer, now: Interrupted(peer)
+    with served.attach(), served.attach(), served.attach():
+        clock.advance(TICK)
+        with pytest.raises(KeyboardInterrupt):
+            served.reactor.poll(0)
+        served.until(lambda: bool(clock.advance(TICK)) and len(expired) == 3)
+
+
 def test_abandoning_goes_on_after_a_connection_that_raises(served: Any) -> None:
     broken = type("Broken", (LineConnection,), {"lost": lambda *_: 1 / 0})
     clients = [served.connect()]

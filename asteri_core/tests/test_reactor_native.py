@@ -57,8 +57,10 @@ class Lines:
 
     def flush_later(self) -> None:
         self.functions.lock(self.reactor)
-        assert self.functions.flush_later(self.reactor) == 0
-        self.functions.unlock(self.reactor)
+        try:
+            assert self.functions.flush_later(self.reactor) == 0
+        finally:
+            self.functions.unlock(self.reactor)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from doors import DOORS
 from peers import BULK, Answer, Client
 from python_lines import Lines as PythonLines
 from test_reactor_native import Lines as NativeServed
-from watching import SECONDS, Mischief, descriptors, limited, logged_to
+from watching import SECONDS, Interrupt, Mischief, descriptors, limited, logged_to
 
 from conftest import TWINS, Served
 
@@ -106,7 +106,8 @@ class Play:
         try:
             with logged_to(self.wrong.append), self.door(self.twin, self.reactor) as self.turn:
                 for name, number in script:
-                    getattr(self, f"step_{name}")(random.Random(number))
+                    with contextlib.suppress(Interrupt):
+                        getattr(self, f"step_{name}")(random.Random(number))
                     assert not self.wrong, self.wrong
                 self.settle()
         finally:
@@ -146,12 +147,22 @@ class Play:
         elif answer.when == "timer":
             self.reactor.call_at(self.clock() + 0.01, lambda: self.give(line))
         elif answer.when == "nested" and self.depth < 3:
-            self.depth += 1
-            self.reactor.poll(0)
-            self.depth -= 1
-            self.give(line)
+            self.turn_within(line)
         else:
             self.pending.append(line)
+        if answer.when == "interrupt":
+            raise Interrupt
+
+    def turn_within(self, line: Any) -> None:
+        self.depth += 1
+        try:
+            self.reactor.poll(0)
+        except Interrupt:
+            self.pending.append(line)
+            raise
+        finally:
+            self.depth -= 1
+        self.give(line)
 
     def finished(self, line: Any) -> None:
         number = int(line.target.rstrip(b"x"))
@@ -170,7 +181,7 @@ class Play:
             self.asked_of(line).give(line, self.file, not self.native)
 
     def give_under_lock(self, line: Any) -> None:
-        with self.reactor.lock:
+        with contextlib.suppress(Interrupt), self.reactor.lock:
             self.give(line)
             self.reactor.flush()
 
@@ -207,7 +218,8 @@ class Play:
 
     def step_turn(self, chance: random.Random) -> None:
         self.turns += 1
-        self.turn()
+        with contextlib.suppress(Interrupt):
+            self.turn()
         for thread in self.threads:
             thread.join()
         self.threads.clear()
@@ -295,9 +307,11 @@ class Play:
         self.posted += 1
         thread = threading.Thread(target=self.reactor.post, args=(lambda: self.posts.append(number),))
         thread.start()
-        if chance.random() < 0.2:
-            self.reactor.poll(100)
-        thread.join()
+        try:
+            if chance.random() < 0.2:
+                self.reactor.poll(100)
+        finally:
+            thread.join()
 
     def step_watch(self, chance: random.Random) -> None:
         if len(self.watched) < 3:

@@ -13,7 +13,7 @@ from typing import Any
 
 BULK = random.Random(0).randbytes(3 << 20)
 """What answers are cut from; a file has the same."""
-WHEN = [*["now"] * 12, *["later"] * 8, *["thread", "post", "timer", "nested"] * 2, "raise"]
+WHEN = [*["now"] * 12, *["later"] * 8, *["thread", "post", "timer", "nested"] * 2, "raise", "interrupt"]
 KINDS = [*["own"] * 12, *["large"] * 3, *["pieces"] * 4, *["file"] * 3, "huge", "reset", "short"]
 
 

@@ -19,6 +19,10 @@ class Mischief(Exception):
     """What a callback raises by intent."""
 
 
+class Interrupt(BaseException):
+    """What a callback raises as a signal handler does: it is no connection's affair, and costs nobody anything."""
+
+
 class Hanging(BaseException):
     """Out of the time that a script has."""
 

@@ -138,14 +138,23 @@ class Reactor:
                 self._timers.run(now)
             if self._deadlines.next() <= now:
                 dispatched = True
-                for stream in self._deadlines.due(now):
-                    stream.expire(now)
+                self._expire(now)
             if self._dirty:
                 self.flush()
             # Between two turns a foreign loop may sleep for us.
             self._sleeping_until = NEVER
             self._sleeping = True
         return dispatched
+
+    def _expire(self, now: float) -> None:
+        due = iter(self._deadlines.due(now))
+        try:
+            for stream in due:
+                stream.expire(now)
+        except BaseException:
+            for stream in due:
+                self._deadlines.set(stream, now)
+            raise
 
     def timeout(self) -> float | None:
         """Seconds until the next deadline or timer; 0 when work is waiting, None when there is none."""
@@ -165,9 +174,14 @@ class Reactor:
             return
         self.now = now = self.clock()
         while self._dirty:
-            dirty, self._dirty = self._dirty, []
-            for stream in dirty:
-                stream.pump(now)
+            dirty, self._dirty = iter(self._dirty), []
+            try:
+                for stream in dirty:
+                    stream.pump(now)
+            except BaseException:
+                # An interrupt, by one of them: those behind it keep their turn.
+                self._dirty[:0] = dirty
+                raise
 
     def post(self, callback: Callable[[], None]) -> None:
         """Have ``callback`` called in the reactor's thread, with the lock held. May be called by any thread."""

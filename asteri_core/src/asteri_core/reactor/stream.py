@@ -112,6 +112,9 @@ class Stream:
                 self._read(now)
         except Exception:
             self._give_up(now)
+        except BaseException:
+            self.wake()  # an interrupt: as in `pump`
+            raise
         self.pump(now)
 
     def pump(self, now: float) -> None:
@@ -184,6 +187,9 @@ class Stream:
                 self._session.expire(now)
         except Exception:
             self._give_up(now)
+        except BaseException:
+            self.wake()
+            raise
         self.pump(now)
 
     def drain(self, until: float, now: float) -> None:
