@@ -268,6 +268,11 @@ h1_exchange_read(h1_exchange *self, PyObject **data)
     case HTTP_ENDED:
         return 1;
     case HTTP_BLOCKS:
+        if (self->connection != NULL && (self->http.phase == HTTP_COMPLETE || self->http.phase == HTTP_CUT)) {
+            /* As its close will have it: to wait for more would be to wait for nothing, without end. */
+            PyErr_SetString(h1_exchange_state(self->connection)->errors.disconnected, "the exchange is over");
+            return -1;
+        }
         return tell_to_go_on(self);
     default:
         return -1;

@@ -228,3 +228,15 @@ def test_one_byte_chunks_take_linear_time(dialogue):
         return lines
 
     assert steps(200) < 2.5 * steps(100)
+
+
+@pytest.mark.parametrize("end", ["abort", "finish"])
+def test_regression_4_what_is_left_of_a_body_is_not_waited_for_once_the_exchange_is_over(exchange_of, end):
+    """Found by the fuzz target of ASGI: a task that went on to receive turned for ever, and held up its loop."""
+    _, exchange = exchange_of(sized(5, b"he"))
+    assert exchange.read() == b"he"
+    exchange.respond(200, [])
+    getattr(exchange, end)()
+    assert exchange.watch(Want.READ, lambda: None)
+    with pytest.raises(Disconnected, match="the exchange is over"):
+        exchange.read()

@@ -196,6 +196,9 @@ class Exchange(ABC):
             return b""
         if self._failure is not None:
             raise self._failure
+        if self._phase is _COMPLETE or self._phase is _CUT:
+            # As `close` will have it: to wait for more would be to wait for nothing, without end.
+            raise Disconnected("the exchange is over")
         self._awaited()
         return None
 
