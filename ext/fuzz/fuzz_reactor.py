@@ -28,7 +28,7 @@ from typing import Any
 from asteri_core.api import Peer, Sniff
 from asteri_core.sansio.router import Route
 from asteri_core.testing import FakeClock
-from asteri_core.testing.fuzzing import run_target
+from asteri_core.testing.fuzzing import SECONDS, run_target
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2] / "asteri_core" / "tests"))
@@ -36,7 +36,7 @@ from doors import DOORS
 from peers import BULK, Answer, Client
 from python_lines import Lines as PythonLines
 from test_reactor_native import Lines as NativeServed
-from watching import SECONDS, Interrupt, Mischief, descriptors, limited, logged_to
+from watching import Interrupt, Mischief, descriptors, logged_to
 
 from conftest import TWINS, Served
 
@@ -470,8 +470,7 @@ def main() -> int:
             for called, twin, lines in (("Python", python, None), ("C", c, None), ("C, native peers", c, native)):
                 before = descriptors()
                 try:
-                    with limited():
-                        Play(seed, twin, lines, file).play(script)
+                    Play(seed, twin, lines, file).play(script)
                     assert descriptors() == before, "a descriptor was not given back"
                 except Exception as error:
                     error.add_note(f"in {called}, script {' '.join(names)}")

@@ -1,16 +1,12 @@
-"""What a script is watched for besides what it does: its time, the log of errors, and open descriptors."""
+"""What a script is watched for besides what it does: the log of errors, and open descriptors."""
 
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import logging
 import os
-import signal
 from collections.abc import Callable, Iterator
 
-SECONDS = 10.0
-"""In which a script has to be over, long as it may be."""
 log = logging.getLogger("asteri.error")
 log.propagate = False
 
@@ -21,10 +17,6 @@ class Mischief(Exception):
 
 class Interrupt(BaseException):
     """What a callback raises as a signal handler does: it is no connection's affair, and costs nobody anything."""
-
-
-class Hanging(BaseException):
-    """Out of the time that a script has."""
 
 
 @contextlib.contextmanager
@@ -52,25 +44,3 @@ class Logged(logging.Handler):
 
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
-
-
-@contextlib.contextmanager
-def limited() -> Iterator[None]:
-    """What takes longer than a script may hangs. It is looked at twice: the machine may have slept."""
-    rings = 0
-
-    def ring(number: int, frame: object) -> None:
-        nonlocal rings
-        rings += 1
-        if rings == 2:
-            faulthandler.dump_traceback()
-            raise Hanging
-
-    signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS, SECONDS)
-    try:
-        yield
-    except Hanging as error:
-        raise AssertionError("hangs") from error
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)

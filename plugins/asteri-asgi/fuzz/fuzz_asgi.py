@@ -198,6 +198,11 @@ class LoopPlay(Play):
             if task.done():
                 break
         assert task.done(), "the call goes on for ever"
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            # Left alone by an application that was cancelled while it waited for them.
+            for other in others:
+                other.cancel()
+            await asyncio.wait(others)
         self.seen.append("cancelled" if task.cancelled() else told(error) if (error := task.exception()) else "done")
 
     def move(self, task: asyncio.Task[None], move: str) -> None:
