@@ -26,8 +26,8 @@ look_up(pool_executor *self, PyObject *reactor)
             return -1;
         }
     }
-    self->start_thread = executors_import("asteri_core.executors.pool", "start_thread");
-    self->stack_of = executors_import("asteri_core.executors.pool", "stack_of");
+    self->start_thread = asteri_import("asteri_core.executors.pool", "start_thread");
+    self->stack_of = asteri_import("asteri_core.executors.pool", "stack_of");
     self->post = PyObject_GetAttr(reactor, self->state->name_post);
     return self->start_thread == NULL || self->stack_of == NULL || self->post == NULL ? -1 : 0;
 }
@@ -325,6 +325,5 @@ static PyType_Spec pool_spec = {
 int
 executors_add_pool(PyObject *module, executors_state *state)
 {
-    state->pool_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &pool_spec, NULL);
-    return state->pool_type == NULL ? -1 : PyModule_AddType(module, state->pool_type);
+    return asteri_add_type(module, &pool_spec, &state->pool_type);
 }

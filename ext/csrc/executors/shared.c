@@ -1,6 +1,7 @@
 /* See shared.h. Here is the Python side of it: the attributes and methods. */
 #include "shared.h"
 
+#include "asteri/arguments.h"
 #include "raised.h"
 
 #define MOST_ARGUMENTS 4 /* of any method of an exchange, and one more, so that the exchange says what is wrong */
@@ -220,32 +221,10 @@ shared_getattro(PyObject *object, PyObject *name)
 
 /* -- the types ----------------------------------------------------------------------------------------------------- */
 
-static const asteri_exchange_v1 *
-look_up(PyTypeObject *type)
-{
-    const asteri_exchange_v1 *functions = asteri_exchange_of(type);
-    /* A view promises all that this header knows. Who gives less is reached by the methods. */
-    return functions != NULL && functions->size >= (Py_ssize_t)sizeof(asteri_exchange_v1) ? functions : NULL;
-}
-
 const asteri_exchange_v1 *
 shared_functions_of(executors_state *state, PyObject *exchange)
 {
-    PyTypeObject *type = Py_TYPE(exchange);
-#ifdef Py_GIL_DISABLED
-    (void)state;
-    return look_up(type);
-#else
-    if (type != state->exchange_type) {
-        const asteri_exchange_v1 *functions = look_up(type);
-        PyTypeObject *last = state->exchange_type;
-        Py_INCREF(type); /* so that no other type can come to its address */
-        state->exchange_functions = functions;
-        state->exchange_type = type;
-        Py_XDECREF(last);
-    }
-    return state->exchange_functions;
-#endif
+    return asteri_exchange_functions(&state->last_exchange, exchange);
 }
 
 /* Fills in a new view, whose memory may be anything. */
@@ -348,19 +327,17 @@ shared_dealloc(shared_exchange *self)
     Py_DECREF(type);
 }
 
-#define METHOD(function) (PyCFunction)(void (*)(void))(function)
-
 static PyMethodDef shared_methods[] = {
-    {"read", METHOD(shared_read), METH_NOARGS, NULL},
-    {"respond", METHOD(shared_respond), METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"retract", METHOD(shared_retract_method), METH_NOARGS, NULL},
-    {"inform", METHOD(shared_inform), METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"send", METHOD(shared_send), METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"finish", METHOD(shared_finish), METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"upgrade", METHOD(shared_upgrade), METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"abort", METHOD(shared_abort), METH_NOARGS, NULL},
-    {"watch", METHOD(shared_watch), METH_FASTCALL | METH_KEYWORDS, NULL},
-    {"detach", METHOD(shared_detach), METH_NOARGS,
+    {"read", (PyCFunction)shared_read, METH_NOARGS, NULL},
+    {"respond", ASTERI_KEYWORDS(shared_respond), NULL},
+    {"retract", (PyCFunction)shared_retract_method, METH_NOARGS, NULL},
+    {"inform", ASTERI_KEYWORDS(shared_inform), NULL},
+    {"send", ASTERI_KEYWORDS(shared_send), NULL},
+    {"finish", ASTERI_KEYWORDS(shared_finish), NULL},
+    {"upgrade", ASTERI_KEYWORDS(shared_upgrade), NULL},
+    {"abort", (PyCFunction)shared_abort, METH_NOARGS, NULL},
+    {"watch", ASTERI_KEYWORDS(shared_watch), NULL},
+    {"detach", (PyCFunction)shared_detach, METH_NOARGS,
      "From now on every operation raises `Disconnected`. The caller holds the lock."},
     {NULL, NULL, 0, NULL},
 };

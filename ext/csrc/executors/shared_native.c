@@ -158,11 +158,5 @@ static const asteri_exchange_v1 native_functions = {
 int
 shared_native_add(PyTypeObject *type)
 {
-    PyObject *capsule = PyCapsule_New((void *)&native_functions, ASTERI_EXCHANGE_CAPSULE, NULL);
-    if (capsule == NULL) {
-        return -1;
-    }
-    int failed = PyObject_SetAttrString((PyObject *)type, ASTERI_EXCHANGE_ATTRIBUTE, capsule);
-    Py_DECREF(capsule);
-    return failed;
+    return asteri_add_contract(type, ASTERI_EXCHANGE_ATTRIBUTE, ASTERI_EXCHANGE_CAPSULE, &native_functions);
 }

@@ -2,9 +2,19 @@
 #ifndef EXECUTORS_STATE_H
 #define EXECUTORS_STATE_H
 
-#include "asteri/slice.h"
+#include "asteri/exchange.h"
+#include "asteri/module_state.h"
 
 #include <structmember.h>
+
+/* Names that are looked up at run time: the member `name_X` is the interned str. */
+#define EXECUTORS_NAMES(X)                                                                                             \
+    X(abort, "abort") X(clock, "clock") X(enter, "__enter__") X(exit, "__exit__") X(finish, "finish")                  \
+    X(flush, "flush") X(inform, "inform") X(join, "join") X(lock, "lock") X(poll, "poll") X(post, "post")              \
+    X(read, "read") X(respond, "respond") X(retract, "retract") X(send, "send") X(shutdown, "shutdown")                \
+    X(startup, "startup") X(upgrade, "upgrade") X(watch, "watch")
+
+#define DECLARE_NAME(member, text) PyObject *name_##member;
 
 typedef struct {
     /* All owned. Of the kernel: */
@@ -21,21 +31,15 @@ typedef struct {
     PyTypeObject *shared_type;
     PyTypeObject *native_shared_type;
     /* The last ones that were looked up, see link.c and shared.c: */
-    PyTypeObject *reactor_type, *exchange_type;
+    asteri_exchange_kind last_exchange;
+    PyTypeObject *reactor_type;
     const struct asteri_reactor_v1 *reactor_functions;
-    const struct asteri_exchange_v1 *exchange_functions;
     PyObject *own_names; /* frozenset of the names that a shared exchange answers itself */
-    /* Interned names: */
-    PyObject *name_abort, *name_clock, *name_enter, *name_exit, *name_finish, *name_flush, *name_inform, *name_join,
-        *name_lock, *name_poll, *name_post, *name_read, *name_respond, *name_retract, *name_send, *name_shutdown,
-        *name_startup, *name_upgrade, *name_watch;
+    EXECUTORS_NAMES(DECLARE_NAME)
 } executors_state;
 
 /* The state of the module that a type of it, or of its subclasses, belongs to; NULL with an exception. */
 executors_state *executors_state_of(PyTypeObject *type);
-
-/* A new reference to a name of a module, imported; NULL with an exception. */
-PyObject *executors_import(const char *module, const char *name);
 
 /* Each adds its types to the module and fills in its members of the state. 0, -1. */
 int executors_add_link(PyObject *module, executors_state *state);   /* link.c */

@@ -40,24 +40,13 @@ ledger_made(PyTypeObject *type, PyObject *args, PyObject *kwargs, initproc fill)
     return made;
 }
 
-/* The native functions of an exchange's type, looked up once as long as the type stays the same. */
-typedef struct {
-    PyTypeObject *type; /* owned */
-    const asteri_exchange_v1 *functions;
-} exchange_kind;
+typedef asteri_exchange_kind exchange_kind;
 
 /* NULL: its type has none, or less than this header knows. */
 static inline const asteri_exchange_v1 *
 exchange_functions(exchange_kind *kind, PyObject *exchange)
 {
-    if (Py_TYPE(exchange) != kind->type) {
-        const asteri_exchange_v1 *functions = asteri_exchange_of(Py_TYPE(exchange));
-        int whole = functions != NULL && functions->size >= (Py_ssize_t)sizeof(asteri_exchange_v1);
-        kind->functions = whole ? functions : NULL;
-        /* Last: the end of a type may run anything, and that may ask here. */
-        Py_XSETREF(kind->type, (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(exchange)));
-    }
-    return kind->functions;
+    return asteri_exchange_functions(kind, exchange);
 }
 
 /* `to(exchange)`, a new reference. What one twin in C passes on to another is a bound method in C: called as such it

@@ -1,65 +1,40 @@
 /* `asteri_native._ledger`: see ledger.h. */
+#include "asteri/module_state.h"
 #include "ledger.h"
 
-#define EACH_OBJECT(state, DO)                                                                                         \
-    DO((state)->call_hook);                                                                                            \
-    DO((state)->monotonic);                                                                                            \
-    DO((state)->bytes_io);                                                                                             \
-    DO((state)->empty_body);                                                                                           \
-    DO((state)->parts);                                                                                                \
-    DO((state)->method);                                                                                               \
-    DO((state)->target);                                                                                               \
-    DO((state)->status);                                                                                               \
-    DO((state)->sent);                                                                                                 \
-    DO((state)->buffer);                                                                                               \
-    DO((state)->ask_recycle);                                                                                          \
-    DO((state)->write);                                                                                                \
-    DO((state)->take);                                                                                                 \
-    DO((state)->flush);                                                                                                \
-    DO((state)->close);                                                                                                \
-    DO((state)->format);                                                                                               \
-    DO((state)->worker_request);                                                                                       \
-    DO((state)->worker_request_response)
+#define NAME(name) ASTERI_TEXT(ledger_state, name, #name)
 
-static PyObject *
-imported(const char *module, const char *name)
-{
-    PyObject *found = PyImport_ImportModule(module);
-    PyObject *value = found == NULL ? NULL : PyObject_GetAttrString(found, name);
-    Py_XDECREF(found);
-    return value;
-}
+static const asteri_object objects[] = {
+    ASTERI_FOUND(ledger_state, call_hook, "asteri_core.ledger", "call_hook"),
+    ASTERI_FOUND(ledger_state, monotonic, "time", "monotonic"),
+    ASTERI_FOUND(ledger_state, bytes_io, "io", "BytesIO"),
+    ASTERI_FOUND(ledger_state, empty_body, "asteri_core.empty_body", "EMPTY_BODY"),
+    ASTERI_FOUND(ledger_state, parts, "asteri_core.logs.formats", "parts"),
+    NAME(method),
+    NAME(target),
+    NAME(status),
+    NAME(sent),
+    NAME(buffer),
+    NAME(ask_recycle),
+    NAME(write),
+    NAME(take),
+    NAME(flush),
+    NAME(close),
+    NAME(format),
+    ASTERI_MADE(ledger_state, worker_request),
+    ASTERI_MADE(ledger_state, worker_request_response),
+    ASTERI_OBJECTS_END,
+};
 
 static int
 load(ledger_state *state)
 {
-    const struct {
-        PyObject **to;
-        const char *name;
-    } names[] = {
-        {&state->method, "method"}, {&state->target, "target"}, {&state->status, "status"},
-        {&state->sent, "sent"},     {&state->buffer, "buffer"}, {&state->write, "write"},
-        {&state->take, "take"},     {&state->flush, "flush"},   {&state->ask_recycle, "ask_recycle"},
-        {&state->close, "close"},   {&state->format, "format"},
-    };
-    for (size_t index = 0; index < sizeof(names) / sizeof(names[0]); index++) {
-        *names[index].to = PyUnicode_InternFromString(names[index].name);
-        if (*names[index].to == NULL) {
-            return -1;
-        }
+    if (asteri_state_load(state, objects) < 0) {
+        return -1;
     }
-    state->call_hook = imported("asteri_core.ledger", "call_hook");
-    state->monotonic = imported("time", "monotonic");
-    state->bytes_io = imported("io", "BytesIO");
-    state->empty_body = imported("asteri_core.empty_body", "EMPTY_BODY");
-    state->parts = imported("asteri_core.logs.formats", "parts");
     state->worker_request = Py_BuildValue("(ss)", "worker", "request");
     state->worker_request_response = Py_BuildValue("(sss)", "worker", "request", "response");
-    return state->call_hook == NULL || state->monotonic == NULL || state->bytes_io == NULL ||
-                   state->empty_body == NULL || state->parts == NULL || state->worker_request == NULL ||
-                   state->worker_request_response == NULL
-               ? -1
-               : 0;
+    return state->worker_request == NULL || state->worker_request_response == NULL ? -1 : 0;
 }
 
 static int
@@ -77,16 +52,13 @@ module_exec(PyObject *module)
 static int
 module_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    ledger_state *state = (ledger_state *)PyModule_GetState(module);
-    EACH_OBJECT(state, Py_VISIT);
-    return 0;
+    return asteri_state_visit(PyModule_GetState(module), objects, visit, arg);
 }
 
 static int
 module_clear(PyObject *module)
 {
-    ledger_state *state = (ledger_state *)PyModule_GetState(module);
-    EACH_OBJECT(state, Py_CLEAR);
+    asteri_state_clear(PyModule_GetState(module), objects);
     return 0;
 }
 
@@ -102,16 +74,7 @@ ledger_state_of_type(PyTypeObject *type)
     return (ledger_state *)PyType_GetModuleState(type);
 }
 
-static PyModuleDef_Slot module_slots[] = {
-    {Py_mod_exec, (void *)module_exec},
-#if PY_VERSION_HEX >= 0x030C0000
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
-#endif
-#if PY_VERSION_HEX >= 0x030D0000
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL},
-};
+static PyModuleDef_Slot module_slots[] = ASTERI_MODULE_SLOTS(module_exec);
 
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,

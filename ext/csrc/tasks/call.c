@@ -76,13 +76,13 @@ static void
 chain(PyObject *earlier)
 {
     if (earlier != NULL) {
-        PyObject *error = take_exception();
+        PyObject *error = asteri_raised_take();
         if (error != earlier) {
             PyException_SetContext(error, earlier); /* steals */
         } else {
             Py_DECREF(earlier);
         }
-        give_exception(error);
+        asteri_raised_give(error);
     }
 }
 
@@ -125,7 +125,7 @@ end(call *self, PyObject *error)
     PyObject *failure = NULL;
     if (error != NULL && cut(executor->state, exchange, error) < 0) {
         chain(error);
-        failure = take_exception();
+        failure = asteri_raised_take();
     } else {
         Py_XDECREF(error);
     }
@@ -144,7 +144,7 @@ end(call *self, PyObject *error)
     if (result < 0) {
         chain(failure);
     } else if (failure != NULL) {
-        give_exception(failure);
+        asteri_raised_give(failure);
         result = -1;
     }
     Py_DECREF(exchange);
@@ -165,7 +165,7 @@ pass_on(call *self, PySendResult how, PyObject **result)
     if (how == PYGEN_RETURN) {
         Py_CLEAR(*result);
     } else {
-        error = take_exception();
+        error = asteri_raised_take();
         *result = NULL;
     }
     if (end(self, error) < 0) {
@@ -281,7 +281,7 @@ raise_thrown(PyObject *const *arguments, Py_ssize_t count)
 {
     PyObject *first = arguments[0];
     if (PyExceptionInstance_Check(first)) {
-        give_exception(Py_NewRef(first));
+        asteri_raised_give(Py_NewRef(first));
     } else if (PyExceptionClass_Check(first)) {
         PyErr_SetObject(first, count > 1 ? arguments[1] : NULL);
     } else {
@@ -358,7 +358,7 @@ call_close(call *self, PyObject *Py_UNUSED(ignored))
         Py_DECREF(closed);
         PyErr_SetNone(PyExc_GeneratorExit);
     }
-    if (end(self, take_exception()) < 0) {
+    if (end(self, asteri_raised_take()) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -433,14 +433,14 @@ call_finalize(PyObject *object)
     if (self->phase != SUSPENDED) {
         return;
     }
-    PyObject *error = PyErr_Occurred() ? take_exception() : NULL;
+    PyObject *error = PyErr_Occurred() ? asteri_raised_take() : NULL;
     PyObject *closed = call_close(self, NULL);
     if (closed == NULL) {
         PyErr_WriteUnraisable(object);
     }
     Py_XDECREF(closed);
     if (error != NULL) {
-        give_exception(error);
+        asteri_raised_give(error);
     }
 }
 
@@ -503,6 +503,5 @@ int
 tasks_add_call(PyObject *module)
 {
     tasks_state *state = tasks_state_of(module);
-    state->call_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &call_spec, NULL);
-    return state->call_type == NULL ? -1 : PyModule_AddType(module, state->call_type);
+    return asteri_add_type(module, &call_spec, &state->call_type);
 }

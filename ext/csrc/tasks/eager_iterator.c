@@ -71,7 +71,7 @@ iterator_throw(iterator *self, PyObject *const *arguments, Py_ssize_t count)
     PyObject *error = arguments[0];
     Py_CLEAR(self->task);
     if (PyExceptionInstance_Check(error)) {
-        give_exception(Py_NewRef(error));
+        asteri_raised_give(Py_NewRef(error));
     } else if (PyExceptionClass_Check(error)) {
         PyErr_SetObject(error, count > 1 && arguments[1] != Py_None ? arguments[1] : NULL);
     } else {

@@ -202,7 +202,7 @@ fail(PyObject *self)
     eager_task *task = eager_of(self);
     int cancelled = PyErr_ExceptionMatches(task->state->cancelled_error);
     int leaves = PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) || PyErr_ExceptionMatches(PyExc_SystemExit);
-    PyObject *error = take_exception();
+    PyObject *error = asteri_raised_take();
     task->over = true;
     if (cancelled) {
         Py_XSETREF(task->cancelled, error);
@@ -214,7 +214,7 @@ fail(PyObject *self)
         return -1;
     }
     if (leaves) {
-        give_exception(error);
+        asteri_raised_give(error);
         return -1;
     }
     Py_DECREF(error);
@@ -237,7 +237,7 @@ resume(eager_task *task, PyObject *error, PyObject **result)
     if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
         return PYGEN_ERROR;
     }
-    PyObject *stop = take_exception();
+    PyObject *stop = asteri_raised_take();
     *result = Py_NewRef(((PyStopIterationObject *)stop)->value);
     Py_DECREF(stop);
     return PYGEN_RETURN;
@@ -303,13 +303,13 @@ step(PyObject *self, PyObject *error)
         return NULL;
     }
     int result = step_within(self, error);
-    PyObject *raised = result < 0 ? take_exception() : NULL;
+    PyObject *raised = result < 0 ? asteri_raised_take() : NULL;
     if (done(PyObject_Vectorcall(task->state->leave_task, arguments, 2, NULL)) < 0) {
         Py_XDECREF(raised);
         return NULL;
     }
     if (raised != NULL) {
-        give_exception(raised);
+        asteri_raised_give(raised);
         return NULL;
     }
     Py_RETURN_NONE;
@@ -329,7 +329,7 @@ wake_up(PyObject *self, PyObject *future)
         Py_DECREF(result);
         return step(self, NULL);
     }
-    PyObject *error = take_exception();
+    PyObject *error = asteri_raised_take();
     PyObject *stepped = step(self, error);
     Py_DECREF(error);
     return stepped;
@@ -408,20 +408,20 @@ eager_begin(tasks_state *state, PyObject *self, PyObject *coroutine, PyObject *c
     } else {
         result = settle(self, how, value) < 0 ? -1 : EAGER_SEEN;
     }
-    PyObject *error = result < 0 ? take_exception() : NULL;
+    PyObject *error = result < 0 ? asteri_raised_take() : NULL;
     if (swap_out(self, other) < 0) {
         result = -1;
         Py_CLEAR(error);
     } else if (error != NULL) {
-        give_exception(error);
+        asteri_raised_give(error);
     }
 leave:;
-    PyObject *raised = result < 0 ? take_exception() : NULL;
+    PyObject *raised = result < 0 ? asteri_raised_take() : NULL;
     if (PyContext_Exit(context) < 0) {
         result = -1;
         Py_CLEAR(raised);
     } else if (raised != NULL) {
-        give_exception(raised);
+        asteri_raised_give(raised);
     }
     if (result == EAGER_UNSEEN) {
         Py_CLEAR(task->context);

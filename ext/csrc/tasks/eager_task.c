@@ -48,7 +48,7 @@ raise_or_ask(PyObject *self, PyObject *method)
 {
     PyObject *cancelled = eager_take_cancelled(self);
     if (cancelled != NULL) {
-        give_exception(cancelled);
+        asteri_raised_give(cancelled);
         return NULL;
     }
     return PyObject_CallOneArg(method, self);
@@ -284,12 +284,12 @@ eager_finalize(PyObject *self)
 {
     eager_task *task = eager_of(self);
     if (task->suspended && !task->over && task->log_destroy_pending) {
-        PyObject *error = PyErr_Occurred() ? take_exception() : NULL;
+        PyObject *error = PyErr_Occurred() ? asteri_raised_take() : NULL;
         if (report_destroyed(self) < 0) {
             PyErr_WriteUnraisable(self);
         }
         if (error != NULL) {
-            give_exception(error);
+            asteri_raised_give(error);
         }
     }
     Py_TYPE(self)->tp_base->tp_finalize(self);
@@ -386,83 +386,23 @@ static PyType_Slot eager_slots[] = {
 
 /* -- what it takes from asyncio ------------------------------------------------------------------------------------ */
 
-typedef struct {
-    const char *name;
-    size_t place; /* in the module's state */
-} import;
-
-/* Attributes of `source`, which is borrowed, into the state. 0, -1. */
+/* Whether it can be extended. 0, -1. */
 static int
-import_all(tasks_state *state, PyObject *source, const import *imports, size_t count)
+check_asyncio(tasks_state *state)
 {
-    for (size_t i = 0; i < count; i++) {
-        PyObject *found = PyObject_GetAttrString(source, imports[i].name);
-        if (found == NULL) {
-            return -1;
-        }
-        *(PyObject **)((char *)state + imports[i].place) = found;
-    }
-    return 0;
-}
-
-static int
-import_from(tasks_state *state, const char *module, const import *imports, size_t count)
-{
-    PyObject *source = PyImport_ImportModule(module);
-    int result = source == NULL ? -1 : import_all(state, source, imports, count);
-    Py_XDECREF(source);
-    return result;
-}
-
-#define PLACE(member) offsetof(tasks_state, member)
-#define LENGTH(array) (sizeof(array) / sizeof *(array))
-
-static const import of_asyncio[] = {
-    {"Future", PLACE(future_type)},
-    {"InvalidStateError", PLACE(invalid_state_error)},
-};
-static const import of_tasks[] = {
-    {"_current_tasks", PLACE(current_tasks)},
-    {"_enter_task", PLACE(enter_task)},
-    {"_leave_task", PLACE(leave_task)},
-    {"_register_task", PLACE(register_task)},
-};
-static const import of_base_tasks[] = {
-    {"_task_repr", PLACE(task_repr)},
-    {"_task_get_stack", PLACE(task_get_stack)},
-    {"_task_print_stack", PLACE(task_print_stack)},
-};
-static const import of_future[] = {
-    {"set_result", PLACE(future_set_result)},
-    {"set_exception", PLACE(future_set_exception)},
-    {"cancel", PLACE(future_cancel)},
-    {"result", PLACE(future_result)},
-    {"exception", PLACE(future_exception)},
-    {"_make_cancelled_error", PLACE(future_make_cancelled_error)},
-};
-
-static int
-import_asyncio(tasks_state *state)
-{
-    if (import_from(state, "asyncio", of_asyncio, LENGTH(of_asyncio)) < 0 ||
-        import_from(state, "asyncio.tasks", of_tasks, LENGTH(of_tasks)) < 0 ||
-        import_from(state, "asyncio.base_tasks", of_base_tasks, LENGTH(of_base_tasks)) < 0) {
-        return -1;
-    }
-    PyObject *future = (PyObject *)state->future_type;
-    if (!PyType_Check(future) || (state->future_type->tp_flags & Py_TPFLAGS_HEAPTYPE) ||
-        !(state->future_type->tp_flags & Py_TPFLAGS_BASETYPE) || !PyDict_Check(state->current_tasks)) {
+    if (!PyType_Check((PyObject *)state->future_type) || !(state->future_type->tp_flags & Py_TPFLAGS_BASETYPE) ||
+        (state->future_type->tp_flags & Py_TPFLAGS_HEAPTYPE) || !PyDict_Check(state->current_tasks)) {
         PyErr_SetString(PyExc_ImportError, "asyncio.Future is not the one of CPython 3.11");
         return -1;
     }
-    return import_all(state, future, of_future, LENGTH(of_future));
+    return 0;
 }
 
 int
 tasks_add_eager(PyObject *module)
 {
     tasks_state *state = tasks_state_of(module);
-    if (import_asyncio(state) < 0) {
+    if (check_asyncio(state) < 0) {
         return -1;
     }
     Py_ssize_t size = state->future_type->tp_basicsize;

@@ -1,59 +1,46 @@
 /* `asteri_native._tasks`: async handlers as tasks whose first step runs on the spot. What is in it is said by the files
  * that add to it. */
-#include <assert.h>
-
 #include "tasks.h"
 
-/* The names as an array, in the order of their declaration. */
-#define SPELL(name) #name,
-static const char *const spelled[] = {EACH_NAME(SPELL)};
-#undef SPELL
-#define COUNT (sizeof spelled / sizeof *spelled)
-static_assert(sizeof(tasks_names) == COUNT * sizeof(PyObject *), "names are pointers only");
+#define NAME(name) ASTERI_TEXT(tasks_state, names.name, #name),
 
-static int
-load_names(tasks_names *names)
-{
-    PyObject **place = (PyObject **)names;
-    for (size_t i = 0; i < COUNT; i++) {
-        place[i] = PyUnicode_InternFromString(spelled[i]);
-        if (place[i] == NULL) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* `module.name` as a new reference into `*place`. 0, -1. */
-static int
-load(PyObject *module, const char *name, PyObject **place)
-{
-    *place = PyObject_GetAttrString(module, name);
-    return *place == NULL ? -1 : 0;
-}
-
-static int
-load_others(tasks_state *state)
-{
-    int result = -1;
-    PyObject *asyncio = PyImport_ImportModule("asyncio");
-    PyObject *executor = PyImport_ImportModule("asteri_core.executors.executor");
-    if (asyncio != NULL && executor != NULL && load(asyncio, "Task", &state->asyncio_task) == 0 &&
-        load(asyncio, "CancelledError", &state->cancelled_error) == 0 &&
-        load(asyncio, "BaseEventLoop", &state->base_loop) == 0 &&
-        load(executor, "end_failed", &state->end_failed) == 0) {
-        result = 0;
-    }
-    Py_XDECREF(executor);
-    Py_XDECREF(asyncio);
-    return result;
-}
+static const asteri_object objects[] = {
+    EACH_NAME(NAME)
+    ASTERI_MADE(tasks_state, starter_type),
+    ASTERI_MADE(tasks_state, call_type),
+    ASTERI_FOUND(tasks_state, cancelled_error, "asyncio", "CancelledError"),
+    ASTERI_FOUND(tasks_state, asyncio_task, "asyncio", "Task"),
+    ASTERI_FOUND(tasks_state, base_loop, "asyncio", "BaseEventLoop"),
+    ASTERI_FOUND(tasks_state, end_failed, "asteri_core.executors.executor", "end_failed"),
+    ASTERI_MADE(tasks_state, no_arguments),
+    ASTERI_MADE(tasks_state, context_keyword),
+#if OWN_TASK
+    ASTERI_MADE(tasks_state, eager_type),
+    ASTERI_MADE(tasks_state, eager_iterator_type),
+    ASTERI_FOUND(tasks_state, future_type, "asyncio", "Future"),
+    ASTERI_FOUND(tasks_state, current_tasks, "asyncio.tasks", "_current_tasks"),
+    ASTERI_FOUND(tasks_state, enter_task, "asyncio.tasks", "_enter_task"),
+    ASTERI_FOUND(tasks_state, leave_task, "asyncio.tasks", "_leave_task"),
+    ASTERI_FOUND(tasks_state, register_task, "asyncio.tasks", "_register_task"),
+    ASTERI_FOUND(tasks_state, task_repr, "asyncio.base_tasks", "_task_repr"),
+    ASTERI_FOUND(tasks_state, task_get_stack, "asyncio.base_tasks", "_task_get_stack"),
+    ASTERI_FOUND(tasks_state, task_print_stack, "asyncio.base_tasks", "_task_print_stack"),
+    ASTERI_FOUND(tasks_state, invalid_state_error, "asyncio", "InvalidStateError"),
+    ASTERI_FOUND(tasks_state, future_set_result, "asyncio", "Future.set_result"),
+    ASTERI_FOUND(tasks_state, future_set_exception, "asyncio", "Future.set_exception"),
+    ASTERI_FOUND(tasks_state, future_cancel, "asyncio", "Future.cancel"),
+    ASTERI_FOUND(tasks_state, future_result, "asyncio", "Future.result"),
+    ASTERI_FOUND(tasks_state, future_exception, "asyncio", "Future.exception"),
+    ASTERI_FOUND(tasks_state, future_make_cancelled_error, "asyncio", "Future._make_cancelled_error"),
+#endif
+    ASTERI_OBJECTS_END,
+};
 
 static int
 module_exec(PyObject *module)
 {
     tasks_state *state = tasks_state_of(module);
-    if (load_names(&state->names) < 0 || load_others(state) < 0) {
+    if (asteri_state_load(state, objects) < 0) {
         return -1;
     }
     state->no_arguments = PyTuple_New(0);
@@ -71,57 +58,16 @@ module_exec(PyObject *module)
 #endif
 }
 
-#define EACH_OBJECT(state, DO)                                                                                         \
-    DO((state)->starter_type);                                                                                         \
-    DO((state)->call_type);                                                                                            \
-    DO((state)->cancelled_error);                                                                                      \
-    DO((state)->asyncio_task);                                                                                         \
-    DO((state)->base_loop);                                                                                            \
-    DO((state)->end_failed);                                                                                           \
-    DO((state)->no_arguments);                                                                                         \
-    DO((state)->context_keyword);
-#if OWN_TASK
-#define EACH_OWN_OBJECT(state, DO)                                                                                     \
-    DO((state)->eager_type);                                                                                           \
-    DO((state)->eager_iterator_type);                                                                                  \
-    DO((state)->future_type);                                                                                          \
-    DO((state)->current_tasks);                                                                                        \
-    DO((state)->enter_task);                                                                                           \
-    DO((state)->leave_task);                                                                                           \
-    DO((state)->register_task);                                                                                        \
-    DO((state)->task_repr);                                                                                            \
-    DO((state)->task_get_stack);                                                                                       \
-    DO((state)->task_print_stack);                                                                                     \
-    DO((state)->invalid_state_error);                                                                                  \
-    DO((state)->future_set_result);                                                                                    \
-    DO((state)->future_set_exception);                                                                                 \
-    DO((state)->future_cancel);                                                                                        \
-    DO((state)->future_result);                                                                                        \
-    DO((state)->future_exception);                                                                                     \
-    DO((state)->future_make_cancelled_error);
-#else
-#define EACH_OWN_OBJECT(state, DO)
-#endif
-
 static int
 module_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    tasks_state *state = tasks_state_of(module);
-    EACH_OBJECT(state, Py_VISIT)
-    EACH_OWN_OBJECT(state, Py_VISIT)
-    return 0;
+    return asteri_state_visit(PyModule_GetState(module), objects, visit, arg);
 }
 
 static int
 module_clear(PyObject *module)
 {
-    tasks_state *state = tasks_state_of(module);
-    EACH_OBJECT(state, Py_CLEAR)
-    EACH_OWN_OBJECT(state, Py_CLEAR)
-    PyObject **place = (PyObject **)&state->names;
-    for (size_t i = 0; i < COUNT; i++) {
-        Py_CLEAR(place[i]);
-    }
+    asteri_state_clear(PyModule_GetState(module), objects);
     return 0;
 }
 
@@ -131,16 +77,7 @@ module_free(void *module)
     (void)module_clear((PyObject *)module);
 }
 
-static PyModuleDef_Slot module_slots[] = {
-    {Py_mod_exec, (void *)module_exec},
-#if PY_VERSION_HEX >= 0x030C0000
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
-#endif
-#if PY_VERSION_HEX >= 0x030D0000
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL},
-};
+static PyModuleDef_Slot module_slots[] = ASTERI_MODULE_SLOTS(module_exec);
 
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,

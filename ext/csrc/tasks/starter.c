@@ -272,6 +272,5 @@ int
 tasks_add_starter(PyObject *module)
 {
     tasks_state *state = tasks_state_of(module);
-    state->starter_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &starter_spec, NULL);
-    return state->starter_type == NULL ? -1 : PyModule_AddType(module, state->starter_type);
+    return asteri_add_type(module, &starter_spec, &state->starter_type);
 }

@@ -90,12 +90,12 @@ task_begin(tasks_state *state, task_maker *maker, PyObject *coroutine, PyObject 
         goto done;
     }
     *task = PyObject_Call(state->asyncio_task, arguments, maker->arguments);
-    PyObject *error = *task == NULL ? take_exception() : NULL;
+    PyObject *error = *task == NULL ? asteri_raised_take() : NULL;
     if (PyDict_SetItem(maker->arguments, state->names.context, Py_None) < 0) {
         PyErr_Clear(); /* it replaces a value: nothing is allocated */
     }
     if (error != NULL) {
-        give_exception(error);
+        asteri_raised_give(error);
     }
 done:
     Py_XDECREF(arguments);

@@ -10,8 +10,8 @@
 #ifndef ASTERI_TASKS_H
 #define ASTERI_TASKS_H
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "asteri/module_state.h"
+#include "asteri/raised.h"
 
 /* Whether the eager task is our own. */
 #define OWN_TASK (PY_VERSION_HEX < 0x030C0000)
@@ -145,36 +145,6 @@ int call_is_over(PyObject *call);
 void call_keep(starter *executor, PyObject *call);
 /* The exchange has been put into the starter's table of tasks: it is taken out again at the end. */
 void call_is_listed(PyObject *call);
-
-/* The exception that is set, with its traceback, as a new reference; it is not set any more. */
-static inline PyObject *
-take_exception(void)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    return PyErr_GetRaisedException();
-#else
-    PyObject *kind, *value, *trace;
-    PyErr_Fetch(&kind, &value, &trace);
-    PyErr_NormalizeException(&kind, &value, &trace);
-    if (trace != NULL) {
-        (void)PyException_SetTraceback(value, trace);
-        Py_DECREF(trace);
-    }
-    Py_DECREF(kind);
-    return value;
-#endif
-}
-
-/* Sets an exception with its traceback. `value` is stolen. */
-static inline void
-give_exception(PyObject *value)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    PyErr_SetRaisedException(value);
-#else
-    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(value)), value, PyException_GetTraceback(value));
-#endif
-}
 
 /* An interpreter's call of a method with no arguments or one; `method` is the interned name. New reference, NULL. */
 static inline PyObject *

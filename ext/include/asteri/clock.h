@@ -7,7 +7,7 @@
 #ifndef ASTERI_CLOCK_H
 #define ASTERI_CLOCK_H
 
-#include "slice.h"
+#include "contract.h"
 
 #define ASTERI_CLOCK_CAPSULE "asteri.clock.v1"
 #define ASTERI_CLOCK_ATTRIBUTE "__asteri_clock__"
@@ -24,17 +24,7 @@ typedef struct asteri_clock_v1 {
 static inline const asteri_clock_v1 *
 asteri_clock_of(PyTypeObject *type)
 {
-    PyObject *capsule = PyObject_GetAttrString((PyObject *)type, ASTERI_CLOCK_ATTRIBUTE);
-    if (capsule == NULL) {
-        PyErr_Clear();
-        return NULL;
-    }
-    const asteri_clock_v1 *found = (const asteri_clock_v1 *)PyCapsule_GetPointer(capsule, ASTERI_CLOCK_CAPSULE);
-    Py_DECREF(capsule); /* the type holds it */
-    if (found == NULL) {
-        PyErr_Clear();
-    }
-    return found;
+    return (const asteri_clock_v1 *)asteri_contract_of(type, ASTERI_CLOCK_ATTRIBUTE, ASTERI_CLOCK_CAPSULE);
 }
 
 #endif

@@ -14,7 +14,7 @@
 #ifndef ASTERI_CONNECTION_H
 #define ASTERI_CONNECTION_H
 
-#include "slice.h" /* first: Python.h sets what the system's headers declare */
+#include "contract.h" /* first: Python.h sets what the system's headers declare */
 
 #include <math.h>
 #include <stdint.h>
@@ -108,18 +108,24 @@ typedef struct asteri_connection_v1 {
 static inline const asteri_connection_v1 *
 asteri_connection_of(PyTypeObject *type)
 {
-    PyObject *capsule = PyObject_GetAttrString((PyObject *)type, ASTERI_CONNECTION_ATTRIBUTE);
-    if (capsule == NULL) {
-        PyErr_Clear();
-        return NULL;
-    }
-    const asteri_connection_v1 *found =
-        (const asteri_connection_v1 *)PyCapsule_GetPointer(capsule, ASTERI_CONNECTION_CAPSULE);
-    Py_DECREF(capsule); /* the type holds it */
-    if (found == NULL) {
-        PyErr_Clear();
-    }
-    return found;
+    return (const asteri_connection_v1 *)asteri_contract_of(type, ASTERI_CONNECTION_ATTRIBUTE,
+                                                            ASTERI_CONNECTION_CAPSULE);
 }
+
+/* What the functions say, as Python has it: a member of the state of a module that includes connection_methods.h. */
+typedef struct {
+    PyObject *started, *finished, *switched, *failed; /* classes of asteri_core.api; owned, as all here */
+    PyObject *file_slice;                             /* FileSlice */
+    PyObject *reset;                                  /* RESET */
+} asteri_connection_api;
+
+/* Its objects, for the table of the module (module_state.h). */
+#define ASTERI_CONNECTION_OBJECTS(state, member)                                                                       \
+    ASTERI_FOUND(state, member.started, "asteri_core.api", "Started"),                                                 \
+        ASTERI_FOUND(state, member.finished, "asteri_core.api", "Finished"),                                           \
+        ASTERI_FOUND(state, member.switched, "asteri_core.api", "Switched"),                                           \
+        ASTERI_FOUND(state, member.failed, "asteri_core.api", "Failed"),                                               \
+        ASTERI_FOUND(state, member.file_slice, "asteri_core.api", "FileSlice"),                                        \
+        ASTERI_FOUND(state, member.reset, "asteri_core.api", "RESET")
 
 #endif

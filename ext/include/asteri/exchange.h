@@ -12,7 +12,7 @@
 #ifndef ASTERI_EXCHANGE_H
 #define ASTERI_EXCHANGE_H
 
-#include "slice.h" /* first: Python.h sets what the system's headers declare */
+#include "contract.h" /* first: Python.h sets what the system's headers declare */
 
 #include <stdint.h>
 
@@ -98,18 +98,40 @@ typedef struct asteri_exchange_v1 {
 static inline const asteri_exchange_v1 *
 asteri_exchange_of(PyTypeObject *type)
 {
-    PyObject *capsule = PyObject_GetAttrString((PyObject *)type, ASTERI_EXCHANGE_ATTRIBUTE);
-    if (capsule == NULL) {
-        PyErr_Clear();
-        return NULL;
+    return (const asteri_exchange_v1 *)asteri_contract_of(type, ASTERI_EXCHANGE_ATTRIBUTE, ASTERI_EXCHANGE_CAPSULE);
+}
+
+/* The last type of exchange that was met and its functions: looking them up costs more than a whole operation. */
+typedef struct {
+    PyTypeObject *type; /* owned, so that no other type can come to its address */
+    const asteri_exchange_v1 *functions;
+} asteri_exchange_kind;
+
+/* The functions of an exchange; NULL (no exception): its type has none, or less than this header knows. Without the GIL
+ * nothing is kept, since a thread could see the one member without the other. */
+static inline const asteri_exchange_v1 *
+asteri_exchange_functions(asteri_exchange_kind *last, PyObject *exchange)
+{
+    PyTypeObject *type = Py_TYPE(exchange);
+#ifndef Py_GIL_DISABLED
+    if (type == last->type) {
+        return last->functions;
     }
-    const asteri_exchange_v1 *found =
-        (const asteri_exchange_v1 *)PyCapsule_GetPointer(capsule, ASTERI_EXCHANGE_CAPSULE);
-    Py_DECREF(capsule); /* the type holds it */
-    if (found == NULL) {
-        PyErr_Clear();
+#endif
+    const asteri_exchange_v1 *functions = asteri_exchange_of(type);
+    if (functions != NULL && functions->size < (Py_ssize_t)sizeof(asteri_exchange_v1)) {
+        functions = NULL;
     }
-    return found;
+#ifdef Py_GIL_DISABLED
+    (void)last;
+#else
+    PyTypeObject *before = last->type;
+    Py_INCREF(type);
+    last->functions = functions;
+    last->type = type;
+    Py_XDECREF(before); /* last: the end of a type may run anything, and that may ask here */
+#endif
+    return functions;
 }
 
 #endif

@@ -47,10 +47,7 @@ enum {
 typedef struct {
     PyObject *names[ASTERI_NAMES]; /* owned, interned str */
     PyTypeObject *adapter_type;    /* owned */
-    /* The type of the last exchange and its functions, NULL for the adapter's; owned. Looking them up costs more than a
-     * whole operation. Not for threads without the GIL, which could see one without the other. */
-    PyTypeObject *last_type;
-    const asteri_exchange_v1 *last_functions;
+    asteri_exchange_kind last;     /* its type is owned; no functions: the adapter's */
 } asteri_exchanges;
 
 /* An exchange, whatever it is: `functions` take `self`. */
@@ -468,7 +465,7 @@ static inline int
 asteri_exchanges_visit(asteri_exchanges *exchanges, visitproc visit, void *arg)
 {
     Py_VISIT(exchanges->adapter_type);
-    Py_VISIT(exchanges->last_type);
+    Py_VISIT(exchanges->last.type);
     return 0;
 }
 
@@ -479,41 +476,14 @@ asteri_exchanges_clear(asteri_exchanges *exchanges)
         Py_CLEAR(exchanges->names[name]);
     }
     Py_CLEAR(exchanges->adapter_type);
-    Py_CLEAR(exchanges->last_type);
-    exchanges->last_functions = NULL;
-}
-
-/* The functions of a type's exchanges, NULL (no exception) for those that need an adapter. */
-static inline const asteri_exchange_v1 *
-asteri_functions_of(asteri_exchanges *exchanges, PyTypeObject *type)
-{
-#ifdef Py_GIL_DISABLED
-    (void)exchanges;
-#else
-    if (type == exchanges->last_type) {
-        return exchanges->last_functions;
-    }
-#endif
-    const asteri_exchange_v1 *functions = asteri_exchange_of(type);
-    /* All of the first version's members are needed; whoever fills in less is reached by the Python contract. */
-    if (functions != NULL && functions->size < (Py_ssize_t)sizeof(asteri_exchange_v1)) {
-        functions = NULL;
-    }
-#ifndef Py_GIL_DISABLED
-    PyTypeObject *last = exchanges->last_type;
-    Py_INCREF(type); /* so that no other type can come to its address */
-    exchanges->last_functions = functions;
-    exchanges->last_type = type;
-    Py_XDECREF(last);
-#endif
-    return functions;
+    Py_CLEAR(exchanges->last.type);
 }
 
 /* Fills in `reached` for an exchange. 0; -1: an exception, and `reached` is left as it was. */
 static inline int
 asteri_reach(asteri_exchanges *exchanges, PyObject *exchange, asteri_reached *reached)
 {
-    const asteri_exchange_v1 *functions = asteri_functions_of(exchanges, Py_TYPE(exchange));
+    const asteri_exchange_v1 *functions = asteri_exchange_functions(&exchanges->last, exchange);
     PyObject *self;
     if (functions != NULL) {
         Py_INCREF(exchange);

@@ -6,7 +6,7 @@
 #ifndef ASTERI_REACTOR_H
 #define ASTERI_REACTOR_H
 
-#include "slice.h"
+#include "contract.h"
 
 #define ASTERI_REACTOR_CAPSULE "asteri.reactor.v1"
 #define ASTERI_REACTOR_ATTRIBUTE "__asteri_reactor__"
@@ -27,17 +27,7 @@ typedef struct asteri_reactor_v1 {
 static inline const asteri_reactor_v1 *
 asteri_reactor_of(PyTypeObject *type)
 {
-    PyObject *capsule = PyObject_GetAttrString((PyObject *)type, ASTERI_REACTOR_ATTRIBUTE);
-    if (capsule == NULL) {
-        PyErr_Clear();
-        return NULL;
-    }
-    const asteri_reactor_v1 *found = (const asteri_reactor_v1 *)PyCapsule_GetPointer(capsule, ASTERI_REACTOR_CAPSULE);
-    Py_DECREF(capsule); /* the type holds it */
-    if (found == NULL) {
-        PyErr_Clear();
-    }
-    return found;
+    return (const asteri_reactor_v1 *)asteri_contract_of(type, ASTERI_REACTOR_ATTRIBUTE, ASTERI_REACTOR_CAPSULE);
 }
 
 #endif

@@ -13,7 +13,7 @@ static PySendResult
 raised(asgi_call *self, PyObject **result)
 {
     const asgi_state *state = asgi_call_state(self);
-    PyObject *error = asgi_fetch_error();
+    PyObject *error = asteri_raised_take();
     if (PyErr_GivenExceptionMatches(error, PyExc_Exception) || PyErr_GivenExceptionMatches(error, PyExc_SystemExit)) {
         PyObject *complete = self->phase == ASGI_COMPLETE ? Py_True : Py_False;
         PyObject *arguments[4] = {self->exchange, self->handler->log, complete, error};
@@ -25,7 +25,7 @@ raised(asgi_call *self, PyObject **result)
     if (self->reached.functions->abort(self->reached.self) < 0) {
         Py_DECREF(error);
     } else {
-        asgi_restore_error(error);
+        asteri_raised_give(error);
     }
     return PYGEN_ERROR;
 }
@@ -224,6 +224,5 @@ static PyType_Spec call_spec = {
 int
 asgi_add_call(PyObject *module, asgi_state *state)
 {
-    state->call_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &call_spec, NULL);
-    return state->call_type == NULL ? -1 : PyModule_AddType(module, state->call_type);
+    return asteri_add_type(module, &call_spec, &state->call_type);
 }

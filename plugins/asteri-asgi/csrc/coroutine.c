@@ -1,18 +1,20 @@
 /* The protocol of coroutines: send, throw, close, and what is shown of one. See coroutine.h. */
 #include "coroutine.h"
 
+#include "asteri/raised.h"
+
 /* -- running ------------------------------------------------------------------------------------------------------- */
 
 /* Raises RuntimeError `message`, with the exception that is set as its cause. */
 static void
 replace_error(const char *message)
 {
-    PyObject *cause = asgi_fetch_error();
+    PyObject *cause = asteri_raised_take();
     PyErr_SetString(PyExc_RuntimeError, message);
-    PyObject *error = asgi_fetch_error();
+    PyObject *error = asteri_raised_take();
     PyException_SetCause(error, Py_NewRef(cause));
     PyException_SetContext(error, cause);
-    asgi_restore_error(error);
+    asteri_raised_give(error);
 }
 
 /* Goes on for as long as nothing has to be waited for. `status` is what the body has said last. */
@@ -215,9 +217,9 @@ set_thrown(PyObject *const *arguments, Py_ssize_t count)
         return;
     }
     if (traceback != NULL) {
-        PyObject *error = asgi_fetch_error();
+        PyObject *error = asteri_raised_take();
         PyException_SetTraceback(error, traceback);
-        asgi_restore_error(error);
+        asteri_raised_give(error);
     }
 }
 
@@ -269,7 +271,7 @@ throw_on(asgi_coroutine *self, PyObject *const *arguments, Py_ssize_t count, PyO
     if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
         return PYGEN_ERROR;
     }
-    PyObject *stop = asgi_fetch_error();
+    PyObject *stop = asteri_raised_take();
     *result = PyObject_GetAttrString(stop, "value");
     Py_DECREF(stop);
     return *result != NULL ? PYGEN_RETURN : PYGEN_ERROR;
@@ -357,7 +359,7 @@ asgi_coroutine_finalize(PyObject *object)
     if (self->state == ASGI_CLOSED) {
         return;
     }
-    PyObject *kept = asgi_fetch_error();
+    PyObject *kept = asteri_raised_take();
     if (self->state == ASGI_CREATED) {
         self->state = ASGI_CLOSED;
         if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s' was never awaited", self->body->qualname) < 0) {
@@ -371,7 +373,7 @@ asgi_coroutine_finalize(PyObject *object)
         Py_XDECREF(answer);
     }
     if (kept != NULL) {
-        asgi_restore_error(kept);
+        asteri_raised_give(kept);
     }
 }
 

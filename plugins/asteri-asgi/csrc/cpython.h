@@ -6,41 +6,6 @@
 #include <Python.h>
 #include <structmember.h> /* in Python.h since 3.12, under other names */
 
-/* The exception that is set, normalized and with its traceback, or NULL. A new reference; nothing is set any more. */
-static inline PyObject *
-asgi_fetch_error(void)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    return PyErr_GetRaisedException();
-#else
-    PyObject *type, *error, *traceback;
-    PyErr_Fetch(&type, &error, &traceback);
-    if (type == NULL) {
-        return NULL;
-    }
-    PyErr_NormalizeException(&type, &error, &traceback);
-    if (traceback != NULL) {
-        PyException_SetTraceback(error, traceback);
-    }
-    Py_DECREF(type);
-    Py_XDECREF(traceback);
-    return error;
-#endif
-}
-
-/* Sets an exception that was fetched. Steals the reference. */
-static inline void
-asgi_restore_error(PyObject *error)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    PyErr_SetRaisedException(error);
-#else
-    PyObject *type = (PyObject *)Py_TYPE(error);
-    Py_INCREF(type);
-    PyErr_Restore(type, error, PyException_GetTraceback(error));
-#endif
-}
-
 /* 1: `*value` is a new reference; 0: there is no such key; -1: an exception. */
 static inline int
 asgi_dict_find(PyObject *dict, PyObject *key, PyObject **value)

@@ -174,6 +174,5 @@ static PyType_Spec handler_spec = {
 int
 asgi_add_handler(PyObject *module, asgi_state *state)
 {
-    state->handler_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &handler_spec, NULL);
-    return state->handler_type == NULL ? -1 : PyModule_AddType(module, state->handler_type);
+    return asteri_add_type(module, &handler_spec, &state->handler_type);
 }

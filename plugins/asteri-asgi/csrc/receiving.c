@@ -37,7 +37,7 @@ read_failed(asgi_call *call)
     if (PyErr_ExceptionMatches(state->errors.disconnected)) {
         PyErr_Clear();
     } else if (PyErr_ExceptionMatches(state->errors.remote_protocol_error)) {
-        PyObject *error = asgi_fetch_error();
+        PyObject *error = asteri_raised_take();
         PyObject *arguments[3] = {call->exchange, call->handler->log, error};
         PyObject *answer = PyObject_Vectorcall(state->shared.body_broken, arguments, 3, NULL);
         Py_DECREF(error);

@@ -358,7 +358,7 @@ step_failed(asgi_call *call)
     if (call->phase != ASGI_OPEN || !PyErr_ExceptionMatches(state->errors.local_protocol_error)) {
         return;
     }
-    PyObject *error = asgi_fetch_error();
+    PyObject *error = asteri_raised_take();
     int retracted = call->reached.functions->retract(call->reached.self);
     if (retracted < 0) {
         Py_DECREF(error);
@@ -368,7 +368,7 @@ step_failed(asgi_call *call)
         /* The head could not be sent, or the first content did not fit it: the application may start anew. */
         call->phase = ASGI_WAITING;
     }
-    asgi_restore_error(error);
+    asteri_raised_give(error);
 }
 
 /* 1: more may be sent; 0: wait for that; -1. */

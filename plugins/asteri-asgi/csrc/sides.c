@@ -255,19 +255,12 @@ static PyType_Spec send_spec = {
 
 /* -- for the module ------------------------------------------------------------------------------------------------ */
 
-static int
-add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
-{
-    *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
-    return *type == NULL ? -1 : PyModule_AddType(module, *type);
-}
-
 int
 asgi_add_sides(PyObject *module, asgi_state *state)
 {
-    if (add_type(module, &step_spec, &state->step_type) < 0 ||
-        add_type(module, &receive_spec, &state->receive_type) < 0 ||
-        add_type(module, &send_spec, &state->send_type) < 0) {
+    if (asteri_add_type(module, &step_spec, &state->step_type) < 0 ||
+        asteri_add_type(module, &receive_spec, &state->receive_type) < 0 ||
+        asteri_add_type(module, &send_spec, &state->send_type) < 0) {
         return -1;
     }
     /* Their calls give coroutines, though they are no `async def`: whoever asks before is told. */

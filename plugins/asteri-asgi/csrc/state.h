@@ -5,6 +5,8 @@
 #include "cpython.h"
 
 #include "asteri/exchange_adapter.h"
+#include "asteri/module_state.h"
+#include "asteri/raised.h"
 #include "asteri_http/errors.h"
 
 /* Interned strings: first the keys that a response's messages have (message.h), then those of scopes, and names of

@@ -1,39 +1,33 @@
 /* Loads and raises the exceptions of HTTP. It decides nothing: who finds what is wrong says so here. */
 #include "asteri_http/errors.h"
 
+#include "asteri/module_state.h"
+
 #include <stdarg.h>
+
+static const asteri_object objects[] = {
+    ASTERI_FOUND(http_errors, local_protocol_error, "asteri_core.api", "LocalProtocolError"),
+    ASTERI_FOUND(http_errors, remote_protocol_error, "asteri_core.api", "RemoteProtocolError"),
+    ASTERI_FOUND(http_errors, disconnected, "asteri_core.api", "Disconnected"),
+    ASTERI_OBJECTS_END,
+};
 
 int
 http_errors_load(http_errors *errors)
 {
-    PyObject *api = PyImport_ImportModule("asteri_core.api");
-    if (api == NULL) {
-        return -1;
-    }
-    errors->local_protocol_error = PyObject_GetAttrString(api, "LocalProtocolError");
-    errors->remote_protocol_error = PyObject_GetAttrString(api, "RemoteProtocolError");
-    errors->disconnected = PyObject_GetAttrString(api, "Disconnected");
-    Py_DECREF(api);
-    int whole = errors->local_protocol_error != NULL && errors->remote_protocol_error != NULL
-                && errors->disconnected != NULL;
-    return whole ? 0 : -1;
+    return asteri_state_load(errors, objects);
 }
 
 int
 http_errors_visit(http_errors *errors, visitproc visit, void *arg)
 {
-    Py_VISIT(errors->local_protocol_error);
-    Py_VISIT(errors->remote_protocol_error);
-    Py_VISIT(errors->disconnected);
-    return 0;
+    return asteri_state_visit(errors, objects, visit, arg);
 }
 
 void
 http_errors_clear(http_errors *errors)
 {
-    Py_CLEAR(errors->local_protocol_error);
-    Py_CLEAR(errors->remote_protocol_error);
-    Py_CLEAR(errors->disconnected);
+    asteri_state_clear(errors, objects);
 }
 
 int

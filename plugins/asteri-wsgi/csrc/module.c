@@ -2,46 +2,20 @@
  * files that add to it. What of the Python twin it calls is listed in state.h. */
 #include "state.h"
 
-static PyObject *
-import_object(const char *module, const char *name)
-{
-    PyObject *found = PyImport_ImportModule(module);
-    if (found == NULL) {
-        return NULL;
-    }
-    PyObject *object = PyObject_GetAttrString(found, name);
-    Py_DECREF(found);
-    return object;
-}
+#define FROM_PYTHON(member, module, name) ASTERI_FOUND(wsgi_state, python.member, module, name),
+#define TEXT(member, spelling) ASTERI_TEXT(wsgi_state, text.member, spelling),
 
-static int
-load_objects(wsgi_state *state)
-{
-#define LOAD_OBJECT(member, module, name) {&state->python.member, module, name},
-#define LOAD_TEXT(member, spelling) {&state->text.member, spelling},
-    const struct {
-        PyObject **place;
-        const char *module, *name;
-    } objects[] = {WSGI_FROM_PYTHON(LOAD_OBJECT)};
-    const struct {
-        PyObject **place;
-        const char *text;
-    } texts[] = {WSGI_TEXTS(LOAD_TEXT)};
-    for (size_t index = 0; index < sizeof texts / sizeof *texts; index++) {
-        *texts[index].place = PyUnicode_InternFromString(texts[index].text);
-        if (*texts[index].place == NULL) {
-            return -1;
-        }
-    }
-    for (size_t index = 0; index < sizeof objects / sizeof *objects; index++) {
-        *objects[index].place = import_object(objects[index].module, objects[index].name);
-        if (*objects[index].place == NULL) {
-            return -1;
-        }
-    }
-    state->want_write = PyObject_GetAttr(state->python.want, state->text.name_write_member);
-    return state->want_write == NULL ? -1 : 0;
-}
+static const asteri_object objects[] = {
+    WSGI_FROM_PYTHON(FROM_PYTHON)
+    WSGI_TEXTS(TEXT)
+    ASTERI_FOUND(wsgi_state, want_write, "asteri_core.api", "Want.WRITE"),
+    ASTERI_MADE(wsgi_state, template_type),
+    ASTERI_MADE(wsgi_state, kept_type),
+    ASTERI_MADE(wsgi_state, response_type),
+    ASTERI_MADE(wsgi_state, operation_type),
+    ASTERI_MADE(wsgi_state, handler_type),
+    ASTERI_OBJECTS_END,
+};
 
 static int
 module_exec(PyObject *module)
@@ -49,7 +23,7 @@ module_exec(PyObject *module)
     wsgi_state *state = wsgi_state_of(module);
     state->module = module;
     if (http_errors_load(&state->errors) < 0 || asteri_exchanges_load(&state->exchanges, module) < 0 ||
-        load_objects(state) < 0) {
+        asteri_state_load(state, objects) < 0) {
         return -1;
     }
     if (wsgi_add_templates(module) < 0 || wsgi_add_kept(module) < 0 || wsgi_add_keys(module) < 0 ||
@@ -59,23 +33,15 @@ module_exec(PyObject *module)
     return wsgi_add_handler(module);
 }
 
-/* What can be part of a cycle: strings, and bytes in the tables, cannot. */
-#define VISIT_MEMBER(member, ...) Py_VISIT(state->python.member);
-#define CLEAR_MEMBER(member, ...) Py_CLEAR(state->python.member);
-#define CLEAR_TEXT(member, ...) Py_CLEAR(state->text.member);
-
 static int
 module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     wsgi_state *state = wsgi_state_of(module);
-    WSGI_FROM_PYTHON(VISIT_MEMBER)
-    Py_VISIT(state->want_write);
-    Py_VISIT(state->template_type);
-    Py_VISIT(state->kept_type);
-    Py_VISIT(state->response_type);
-    Py_VISIT(state->operation_type);
-    Py_VISIT(state->handler_type);
-    int failed = asteri_exchanges_visit(&state->exchanges, visit, arg);
+    int failed = asteri_state_visit(state, objects, visit, arg);
+    if (failed) {
+        return failed;
+    }
+    failed = asteri_exchanges_visit(&state->exchanges, visit, arg);
     return failed ? failed : http_errors_visit(&state->errors, visit, arg);
 }
 
@@ -94,14 +60,7 @@ module_clear(PyObject *module)
     wsgi_state *state = wsgi_state_of(module);
     spare_free(&state->spare_responses);
     spare_free(&state->spare_operations);
-    WSGI_FROM_PYTHON(CLEAR_MEMBER)
-    WSGI_TEXTS(CLEAR_TEXT)
-    Py_CLEAR(state->want_write);
-    Py_CLEAR(state->template_type);
-    Py_CLEAR(state->kept_type);
-    Py_CLEAR(state->response_type);
-    Py_CLEAR(state->operation_type);
-    Py_CLEAR(state->handler_type);
+    asteri_state_clear(state, objects);
     asteri_exchanges_clear(&state->exchanges);
     http_errors_clear(&state->errors);
     return 0;
@@ -120,16 +79,7 @@ module_free(void *module)
     }
 }
 
-static PyModuleDef_Slot module_slots[] = {
-    {Py_mod_exec, (void *)module_exec},
-#if PY_VERSION_HEX >= 0x030C0000
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
-#endif
-#if PY_VERSION_HEX >= 0x030D0000
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL},
-};
+static PyModuleDef_Slot module_slots[] = ASTERI_MODULE_SLOTS(module_exec);
 
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,

@@ -4,12 +4,13 @@
 #define WSGI_STATE_H
 
 #include "asteri/exchange_adapter.h"
+#include "asteri/module_state.h"
+#include "asteri/raised.h"
 #include "asteri_http/errors.h"
 #include "table.h"
 
 /* What is asked of the Python twin: its rare paths, which are written once, and its objects. X(member, module, name) */
 #define WSGI_FROM_PYTHON(X)                                                                                            \
-    X(want, "asteri_core.api", "Want")                                                                                 \
     X(empty_body, "asteri_core.empty_body", "EMPTY_BODY")                                                              \
     X(bytes_io, "io", "BytesIO")                                                                                       \
     X(environs, "asteri_wsgi.environ", "Environs")                                                                     \
@@ -50,7 +51,6 @@
     X(empty, "")                                                                                                       \
     X(comma, ",")                                                                                                      \
     X(semicolon, "; ")                                                                                                 \
-    X(name_write_member, "WRITE")                                                                                      \
     X(name_root, "root")                                                                                               \
     X(name_template, "template")                                                                                       \
     X(name_log, "log")                                                                                                 \
@@ -156,30 +156,14 @@ wsgi_spare_give(wsgi_spare *spare, PyObject *object)
 static inline PyObject *
 wsgi_take_exception(void)
 {
-#if PY_VERSION_HEX >= 0x030C0000
-    return PyErr_GetRaisedException();
-#else
-    PyObject *type, *error, *trace;
-    PyErr_Fetch(&type, &error, &trace);
-    PyErr_NormalizeException(&type, &error, &trace);
-    if (trace != NULL) {
-        (void)PyException_SetTraceback(error, trace);
-        Py_DECREF(trace);
-    }
-    Py_XDECREF(type);
-    return error;
-#endif
+    return asteri_raised_take();
 }
 
 /* Raises it as it is. Stolen. */
 static inline void
 wsgi_put_exception(PyObject *error)
 {
-#if PY_VERSION_HEX >= 0x030C0000
-    PyErr_SetRaisedException(error);
-#else
-    PyErr_Restore(Py_NewRef(Py_TYPE(error)), error, PyException_GetTraceback(error));
-#endif
+    asteri_raised_give(error);
 }
 
 /* A new reference to the value of a key, or NULL: an exception, or none when there is no such key. */
