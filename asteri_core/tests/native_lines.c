@@ -1,7 +1,8 @@
 /* `native_lines`, for tests of the native reactor: a protocol of lines whose connection is driven by its functions
- * ("asteri/connection.h"), and by nothing else. One line is one request, one at a time. It hands out bytes of its own,
+ * ("asteri/connection.h"), of which its methods are made ("asteri/connection_methods.h"). One line is one request, one at a time. It hands out bytes of its own,
  * bytes that have an owner, files and both ends; what it cannot do is fail. */
 #include "asteri/connection.h"
+#include "asteri/module_state.h"
 
 #include <structmember.h>
 
@@ -32,9 +33,23 @@ typedef struct {
 
 typedef struct {
     PyTypeObject *lines_type, *line_type;
+    asteri_connection_api api;
 } module_state;
 
+static const asteri_object objects[] = {
+    ASTERI_MADE(module_state, lines_type),
+    ASTERI_MADE(module_state, line_type),
+    ASTERI_CONNECTION_OBJECTS(module_state, api),
+    ASTERI_OBJECTS_END,
+};
+
 static struct PyModuleDef definition;
+
+static module_state *
+state_of(PyObject *self)
+{
+    return PyModule_GetState(PyType_GetModuleByDef(Py_TYPE(self), &definition));
+}
 
 static void
 begin(lines *self)
@@ -47,8 +62,7 @@ begin(lines *self)
         self->closed |= self->eof;
         return;
     }
-    module_state *state = PyModule_GetState(PyType_GetModuleByDef(Py_TYPE(self), &definition));
-    line *made = PyObject_New(line, state->line_type);
+    line *made = PyObject_New(line, state_of((PyObject *)self)->line_type);
     made->connection = (lines *)Py_NewRef((PyObject *)self);
     made->target = PyBytes_FromStringAndSize(self->input, end - self->input);
     self->input_size -= end + 1 - self->input;
@@ -216,6 +230,10 @@ static const asteri_connection_v1 functions = {
     .drain = lines_drain,
 };
 
+#define ASTERI_CONNECTION_FUNCTIONS functions
+#define ASTERI_CONNECTION_API(self) (&state_of(self)->api)
+#include "asteri/connection_methods.h"
+
 /* -- Lines(peer, now) ---------------------------------------------------------------------------------------------- */
 
 static PyObject *
@@ -268,7 +286,13 @@ static PyMemberDef lines_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyGetSetDef lines_attributes[] = {
+    ASTERI_CONNECTION_WANTS_DATA,
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMethodDef lines_methods[] = {
+    ASTERI_CONNECTION_METHODS,
     {"wake", (PyCFunction)lines_wake, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -277,6 +301,7 @@ static PyType_Slot lines_slots[] = {
     {Py_tp_new, lines_new},
     {Py_tp_dealloc, lines_dealloc},
     {Py_tp_members, lines_members},
+    {Py_tp_getset, lines_attributes},
     {Py_tp_methods, lines_methods},
     {0, NULL},
 };
@@ -360,24 +385,27 @@ static int
 execute(PyObject *module)
 {
     module_state *state = PyModule_GetState(module);
-    state->lines_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &lines_spec, NULL);
-    state->line_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &line_spec, NULL);
-    PyObject *capsule = PyCapsule_New((void *)&functions, ASTERI_CONNECTION_CAPSULE, NULL);
-    if (state->lines_type == NULL || state->line_type == NULL || capsule == NULL) {
+    if (asteri_state_load(state, objects) < 0 || asteri_add_type(module, &lines_spec, &state->lines_type) < 0 ||
+        asteri_add_type(module, &line_spec, &state->line_type) < 0) {
         return -1;
     }
-    PyObject_SetAttrString((PyObject *)state->lines_type, ASTERI_CONNECTION_ATTRIBUTE, capsule);
-    Py_DECREF(capsule);
-    return PyModule_AddType(module, state->lines_type);
+    return asteri_add_contract(state->lines_type, ASTERI_CONNECTION_ATTRIBUTE, ASTERI_CONNECTION_CAPSULE, &functions);
 }
 
-static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, (void *)execute},
-#if PY_VERSION_HEX >= 0x030D0000
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL},
-};
+static int
+traverse(PyObject *module, visitproc visit, void *arg)
+{
+    return asteri_state_visit(PyModule_GetState(module), objects, visit, arg);
+}
+
+static int
+clear(PyObject *module)
+{
+    asteri_state_clear(PyModule_GetState(module), objects);
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = ASTERI_MODULE_SLOTS(execute);
 
 static PyMethodDef functions_of_module[] = {
     {"echo", echo, METH_O, NULL},
@@ -385,7 +413,7 @@ static PyMethodDef functions_of_module[] = {
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "native_lines", NULL, sizeof(module_state), functions_of_module, slots, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT, "native_lines", NULL, sizeof(module_state), functions_of_module, slots, traverse, clear, NULL,
 };
 
 PyMODINIT_FUNC

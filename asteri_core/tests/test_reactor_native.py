@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from asteri_core.api import RESET, FileSlice, Finished, Peer, Started
 from asteri_core.testing import FakeClock
 
 RECORDS = socket.SOCK_SEQPACKET
@@ -225,3 +226,68 @@ def test_one_call_reads_what_has_come(lines: Lines) -> None:
         client.sendall(b"x" * 60_000)
         lines.reactor.poll(1)
         assert lines.reactor.timeout() is None
+
+
+@pytest.fixture
+def alone(native: ModuleType) -> Any:
+    """A native connection that nobody drives: its methods are made of its functions."""
+    return native.Lines(Peer(None, None), 0.0)
+
+
+def test_the_methods_of_a_native_connection_give_events_and_bytes(alone: Any) -> None:
+    assert (alone.events(), alone.data_to_send(0.0)) == ((), ())
+    alone.receive_data(bytearray(b"one\ntwo\n"), now=1)
+    (started,) = alone.events()
+    assert started == Started(started.exchange)
+    started.exchange.answer(b"1\n")
+    sent = alone.data_to_send(now=1)
+    finished, following = alone.events()
+    assert (finished, type(following)) == (Finished(started.exchange), Started)
+    following.exchange.answer(b"2\n")
+    # They are copies: the connection has written over its own bytes.
+    assert (sent, alone.data_to_send(1.0)) == ([b"1\n"], [b"2\n"])
+    alone.receive_eof(1.0)
+    assert alone.data_to_send(1.0) == [b""]
+
+
+def test_the_methods_of_a_native_connection_hand_out_owners_files_and_a_reset(alone: Any, tmp_path: Path) -> None:
+    alone.receive_data(b"many\n", 0.0)
+    (started,) = alone.events()
+    many = [b"%d" % number for number in range(100)]
+    with (tmp_path / "file").open("wb") as file:
+        started.exchange.hand_out(*many, (file, 2, 3), None)
+        sent = alone.data_to_send(0.0)
+        assert sent == [*many, FileSlice(file, 2, 3), RESET]
+    assert all(one is other for one, other in zip(sent, many, strict=False))
+    assert sent[-1] is RESET
+    assert alone.events() == [Finished(started.exchange)]
+
+
+def test_the_methods_of_a_native_connection_ask_for_data_and_for_time(alone: Any) -> None:
+    assert (alone.wants_data, alone.deadline()) == (True, None)
+    alone.held, alone.due = 1, 5.0
+    assert (alone.wants_data, alone.deadline()) == (False, 5.0)
+    alone.expire(4.0)
+    assert alone.data_to_send(4.0) == ()
+    alone.expire(now=5.0)
+    assert (alone.deadline(), alone.data_to_send(5.0)) == (None, [b""])
+    alone.drain(until=9.0, now=6.0)
+    alone.lost(7.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "positional", "named", "message"),
+    [
+        ("receive_data", (b"",), {}, "receive_data() missing the required argument 'now'"),
+        ("receive_data", (b"", 0, 0), {}, "receive_data() takes 2 positional arguments but 3 were given"),
+        ("receive_data", (b"",), {"data": b"", "now": 0}, "receive_data() got multiple values for argument 'data'"),
+        ("lost", (), {"time": 0}, "lost() got an unexpected keyword argument 'time'"),
+        ("drain", (0, "soon"), {}, "must be real number, not str"),
+    ],
+)
+def test_wrong_arguments_of_a_native_connections_methods_are_named(
+    alone: Any, method: str, positional: tuple[Any, ...], named: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        getattr(alone, method)(*positional, **named)
+    assert str(caught.value) == message

@@ -110,16 +110,16 @@ static asteri_event_kind
 kind_of(reactor_state *state, PyObject *item)
 {
     PyObject *type = (PyObject *)Py_TYPE(item);
-    if (type == state->started) {
+    if (type == state->api.started) {
         return ASTERI_STARTED;
     }
-    if (type == state->finished) {
+    if (type == state->api.finished) {
         return ASTERI_FINISHED;
     }
-    if (type == state->switched) {
+    if (type == state->api.switched) {
         return ASTERI_SWITCHED;
     }
-    return type == state->failed ? ASTERI_FAILED : 0;
+    return type == state->api.failed ? ASTERI_FAILED : 0;
 }
 
 static int
@@ -161,7 +161,7 @@ adapter_next_event(PyObject *object, asteri_event *event)
 static int
 as_piece(reactor_state *state, PyObject *item, asteri_piece *piece)
 {
-    if ((PyObject *)Py_TYPE(item) == state->file_slice && PyTuple_GET_SIZE(item) == 3) {
+    if ((PyObject *)Py_TYPE(item) == state->api.file_slice && PyTuple_GET_SIZE(item) == 3) {
         piece->kind = ASTERI_FILE;
         piece->offset = PyLong_AsLongLong(PyTuple_GET_ITEM(item, 1));
         if (piece->offset == -1 && PyErr_Occurred()) {
@@ -196,7 +196,7 @@ as_piece(reactor_state *state, PyObject *item, asteri_piece *piece)
     piece->kind = ASTERI_BYTES;
     if (piece->size == 0) {
         Py_CLEAR(piece->owner);
-        piece->kind = item == state->reset ? ASTERI_RESET : ASTERI_HALF_CLOSE;
+        piece->kind = item == state->api.reset ? ASTERI_RESET : ASTERI_HALF_CLOSE;
     }
     return 0;
 }

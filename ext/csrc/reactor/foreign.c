@@ -53,12 +53,12 @@ foreign_find_object(reactor *self, PyObject *fileobj)
         found = foreign_find(self, fd);
     } else if (PyErr_ExceptionMatches(PyExc_ValueError)) {
         /* A closed file has lost its number, and can still be taken out. */
-        PyObject *error = take_exception();
+        PyObject *error = asteri_raised_take();
         for (foreign *next = self->all_foreigns; next != NULL && found == NULL; next = next->next) {
             found = next->source.state && next->fileobj == fileobj ? next : NULL;
         }
         if (found == NULL) {
-            give_exception(error);
+            asteri_raised_give(error);
             return NULL;
         }
         Py_DECREF(error);
@@ -184,9 +184,9 @@ foreign_change(reactor *self, foreign *one, PyObject *fileobj, PyObject *events)
     if (wanted != one->events) {
         if (reactor_watch(self, EPOLL_CTL_MOD, &one->source, to_epoll(wanted)) < 0) {
             PyErr_SetFromErrno(PyExc_OSError);
-            PyObject *error = take_exception();
+            PyObject *error = asteri_raised_take();
             foreign_remove(self, one);
-            give_exception(error);
+            asteri_raised_give(error);
             return -1;
         }
         one->events = wanted;

@@ -118,10 +118,10 @@ reactor_close(reactor *self)
 {
     int status = reactor_abandon(self);
     close_descriptors(self);
-    PyObject *error = status < 0 ? take_exception() : NULL;
+    PyObject *error = status < 0 ? asteri_raised_take() : NULL;
     foreigns_free(self);
     if (error != NULL) {
-        give_exception(error);
+        asteri_raised_give(error);
     }
     return status;
 }

@@ -195,6 +195,5 @@ int
 reactor_add_lock(PyObject *module)
 {
     reactor_state *state = reactor_state_of(module);
-    state->lock_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &lock_spec, NULL);
-    return state->lock_type == NULL ? -1 : PyModule_AddType(module, state->lock_type);
+    return asteri_add_type(module, &lock_spec, &state->lock_type);
 }

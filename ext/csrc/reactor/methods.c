@@ -1,6 +1,7 @@
 /* The type `Reactor`: its methods and attributes are those of `asteri_core.reactor.Reactor`, which explains them. */
 #include <sys/epoll.h>
 
+#include "asteri/arguments.h"
 #include "asteri/reactor.h"
 #include "reactor.h"
 
@@ -87,25 +88,14 @@ reactor_dealloc(reactor *self)
 
 /* -- turning ------------------------------------------------------------------------------------------------------- */
 
-/* Seconds from a number, or None: infinity. 0, -1. */
-static int
-seconds_of(PyObject *object, double *seconds)
-{
-    *seconds = object == Py_None ? INFINITY : PyFloat_AsDouble(object);
-    return *seconds == -1.0 && PyErr_Occurred() ? -1 : 0;
-}
-
 static PyObject *
 reactor_method_poll(reactor *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
 {
+    static const char *const names[] = {"timeout"};
+    PyObject *given;
     double timeout = INFINITY;
-    Py_ssize_t named = keywords == NULL ? 0 : PyTuple_GET_SIZE(keywords);
-    if (count + named > 1 ||
-        (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "timeout") != 0)) {
-        PyErr_SetString(PyExc_TypeError, "poll() takes one argument, timeout");
-        return NULL;
-    }
-    if (count + named == 1 && seconds_of(arguments[0], &timeout) < 0) {
+    if (asteri_arguments("poll", arguments, count, keywords, names, 0, 1, &given) < 0 ||
+        (given != NULL && given != Py_None && asteri_seconds(given, &timeout) < 0)) {
         return NULL;
     }
     if (reactor_turn(self, timeout, NULL) < 0) {
@@ -180,8 +170,8 @@ reactor_method_call_at(reactor *self, PyObject *const *arguments, Py_ssize_t cou
     if (count != 2) {
         return PyErr_Format(PyExc_TypeError, "call_at() takes a time and a callback, not %zd arguments", count);
     }
-    double when = PyFloat_AsDouble(arguments[0]);
-    if (when == -1.0 && PyErr_Occurred()) {
+    double when;
+    if (asteri_seconds(arguments[0], &when) < 0) {
         return NULL;
     }
     reactor_enter(self);
@@ -233,8 +223,8 @@ reactor_method_attach(reactor *self, PyObject *const *arguments, Py_ssize_t coun
 static PyObject *
 reactor_method_drain(reactor *self, PyObject *until)
 {
-    double when = PyFloat_AsDouble(until);
-    if (when == -1.0 && PyErr_Occurred()) {
+    double when;
+    if (asteri_seconds(until, &when) < 0) {
         return NULL;
     }
     reactor_enter(self);
@@ -448,15 +438,8 @@ int
 reactor_add_reactor(PyObject *module)
 {
     reactor_state *state = reactor_state_of(module);
-    state->reactor_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &reactor_spec, NULL);
-    if (state->reactor_type == NULL) {
+    if (asteri_add_type(module, &reactor_spec, &state->reactor_type) < 0) {
         return -1;
     }
-    PyObject *capsule = PyCapsule_New((void *)&functions, ASTERI_REACTOR_CAPSULE, NULL);
-    if (capsule == NULL) {
-        return -1;
-    }
-    int status = PyObject_SetAttrString((PyObject *)state->reactor_type, ASTERI_REACTOR_ATTRIBUTE, capsule);
-    Py_DECREF(capsule);
-    return status < 0 ? -1 : PyModule_AddType(module, state->reactor_type);
+    return asteri_add_contract(state->reactor_type, ASTERI_REACTOR_ATTRIBUTE, ASTERI_REACTOR_CAPSULE, &functions);
 }

@@ -2,131 +2,63 @@
  * that add to it; here are the module's state and what is imported for it. */
 #include "state.h"
 
-/* Of every object that the state owns; REACTOR_NAMES apart. */
-#define EACH_OBJECT(state, DO)                                                                                         \
-    DO((state)->adapter_type);                                                                                         \
-    DO((state)->lock_type);                                                                                            \
-    DO((state)->reactor_type);                                                                                         \
-    DO((state)->router_type);                                                                                          \
-    DO((state)->selector_type);                                                                                        \
-    DO((state)->timer_type);                                                                                           \
-    DO((state)->failed);                                                                                               \
-    DO((state)->finished);                                                                                             \
-    DO((state)->started);                                                                                              \
-    DO((state)->switched);                                                                                             \
-    DO((state)->peer);                                                                                                 \
-    DO((state)->file_slice);                                                                                           \
-    DO((state)->reset);                                                                                                \
-    DO((state)->sniff_yes);                                                                                            \
-    DO((state)->sniff_more);                                                                                           \
-    DO((state)->selector_key);                                                                                         \
-    DO((state)->monotonic);                                                                                            \
-    DO((state)->log);                                                                                                  \
-    DO((state)->http);                                                                                                 \
-    DO((state)->exc_info_keyword)
+#define NAME(name) ASTERI_TEXT(reactor_state, name_##name, #name),
 
-#define VISIT_NAME(name) Py_VISIT(state->name_##name);
-#define CLEAR_NAME(name) Py_CLEAR(state->name_##name);
-#define NAME_ENTRY(name) {&state->name_##name, #name},
+static const asteri_object objects[] = {
+    ASTERI_MADE(reactor_state, adapter_type),
+    ASTERI_MADE(reactor_state, lock_type),
+    ASTERI_MADE(reactor_state, reactor_type),
+    ASTERI_MADE(reactor_state, router_type),
+    ASTERI_MADE(reactor_state, selector_type),
+    ASTERI_MADE(reactor_state, timer_type),
+    ASTERI_MADE(reactor_state, log),
+    ASTERI_MADE(reactor_state, exc_info_keyword),
+    ASTERI_CONNECTION_OBJECTS(reactor_state, api),
+    ASTERI_FOUND(reactor_state, peer, "asteri_core.api", "Peer"),
+    ASTERI_FOUND(reactor_state, sniff_yes, "asteri_core.api", "Sniff.YES"),
+    ASTERI_FOUND(reactor_state, sniff_more, "asteri_core.api", "Sniff.MORE"),
+    ASTERI_FOUND(reactor_state, selector_key, "selectors", "SelectorKey"),
+    ASTERI_FOUND(reactor_state, monotonic, "time", "monotonic"),
+    ASTERI_TEXT(reactor_state, http, "http"),
+    REACTOR_NAMES(NAME)
+    ASTERI_OBJECTS_END,
+};
 
-static struct PyModuleDef module_definition;
-
+/* What we make, or take apart, has to be a subclass of tuple, with the fields in their order. */
 static int
-intern_names(reactor_state *state)
+check_tuples(reactor_state *state)
 {
-    const struct {
-        PyObject **to;
-        const char *name;
-    } names[] = {REACTOR_NAMES(NAME_ENTRY)};
-    for (size_t index = 0; index < sizeof(names) / sizeof(names[0]); index++) {
-        *names[index].to = PyUnicode_InternFromString(names[index].name);
-        if (*names[index].to == NULL) {
+    const asteri_connection_api *api = &state->api;
+    PyObject *const tuples[] = {
+        api->started,    api->finished,           api->switched,                   api->failed,
+        api->file_slice, (PyObject *)state->peer, (PyObject *)state->selector_key,
+    };
+    for (size_t index = 0; index < sizeof tuples / sizeof *tuples; index++) {
+        if (!PyType_Check(tuples[index]) || !PyType_IsSubtype((PyTypeObject *)tuples[index], &PyTuple_Type)) {
+            PyErr_Format(PyExc_TypeError, "%R is not a named tuple", tuples[index]);
             return -1;
         }
     }
-    state->http = PyUnicode_InternFromString("http");
-    state->exc_info_keyword = Py_BuildValue("(O)", state->name_exc_info);
-    return state->http == NULL || state->exc_info_keyword == NULL ? -1 : 0;
-}
-
-/* `module.name`, or `module.name.part`: a new reference. */
-static PyObject *
-imported(const char *module, const char *name, const char *part)
-{
-    PyObject *found = PyImport_ImportModule(module);
-    PyObject *value = found == NULL ? NULL : PyObject_GetAttrString(found, name);
-    Py_XDECREF(found);
-    if (value != NULL && part != NULL) {
-        PyObject *inner = PyObject_GetAttrString(value, part);
-        Py_DECREF(value);
-        value = inner;
-    }
-    return value;
-}
-
-/* A subclass of tuple: the objects we make of it, or take apart, have the fields in their order. */
-static PyTypeObject *
-imported_tuple(const char *module, const char *name)
-{
-    PyObject *found = imported(module, name, NULL);
-    if (found != NULL && !(PyType_Check(found) && PyType_IsSubtype((PyTypeObject *)found, &PyTuple_Type))) {
-        PyErr_Format(PyExc_TypeError, "%s.%s is not a named tuple", module, name);
-        Py_CLEAR(found);
-    }
-    return (PyTypeObject *)found;
+    return 0;
 }
 
 static int
-import_parts(reactor_state *state)
+load(reactor_state *state)
 {
-    static const char api[] = "asteri_core.api";
-    const struct {
-        PyTypeObject **to;
-        const char *module, *name;
-    } tuples[] = {
-        {(PyTypeObject **)&state->failed, api, "Failed"},
-        {(PyTypeObject **)&state->finished, api, "Finished"},
-        {(PyTypeObject **)&state->started, api, "Started"},
-        {(PyTypeObject **)&state->switched, api, "Switched"},
-        {(PyTypeObject **)&state->file_slice, api, "FileSlice"},
-        {&state->peer, api, "Peer"},
-        {&state->selector_key, "selectors", "SelectorKey"},
-    };
-    for (size_t index = 0; index < sizeof(tuples) / sizeof(tuples[0]); index++) {
-        *tuples[index].to = imported_tuple(tuples[index].module, tuples[index].name);
-        if (*tuples[index].to == NULL) {
-            return -1;
-        }
+    if (asteri_state_load(state, objects) < 0 || check_tuples(state) < 0) {
+        return -1;
     }
-    const struct {
-        PyObject **to;
-        const char *module, *name, *part;
-    } others[] = {
-        {&state->reset, api, "RESET", NULL},
-        {&state->sniff_yes, api, "Sniff", "YES"},
-        {&state->sniff_more, api, "Sniff", "MORE"},
-        {&state->monotonic, "time", "monotonic", NULL},
-    };
-    for (size_t index = 0; index < sizeof(others) / sizeof(others[0]); index++) {
-        *others[index].to = imported(others[index].module, others[index].name, others[index].part);
-        if (*others[index].to == NULL) {
-            return -1;
-        }
-    }
-    PyObject *logging = PyImport_ImportModule("logging");
-    state->log = logging == NULL ? NULL : PyObject_CallMethod(logging, "getLogger", "s", "asteri.error");
-    Py_XDECREF(logging);
-    return state->log == NULL ? -1 : 0;
+    PyObject *get_logger = asteri_import("logging", "getLogger");
+    state->log = get_logger == NULL ? NULL : PyObject_CallFunction(get_logger, "s", "asteri.error");
+    Py_XDECREF(get_logger);
+    state->exc_info_keyword = PyTuple_Pack(1, state->name_exc_info);
+    return state->log == NULL || state->exc_info_keyword == NULL ? -1 : 0;
 }
 
 static int
 module_exec(PyObject *module)
 {
-    reactor_state *state = reactor_state_of(module);
-    if (intern_names(state) < 0 || import_parts(state) < 0) {
-        return -1;
-    }
-    if (reactor_add_lock(module) < 0 || reactor_add_timer(module) < 0 || reactor_add_adapter(module) < 0) {
+    if (load(reactor_state_of(module)) < 0 || reactor_add_lock(module) < 0 || reactor_add_timer(module) < 0 || reactor_add_adapter(module) < 0) {
         return -1;
     }
     if (reactor_add_router(module) < 0 || reactor_add_reactor(module) < 0) {
@@ -138,18 +70,13 @@ module_exec(PyObject *module)
 static int
 module_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    reactor_state *state = reactor_state_of(module);
-    EACH_OBJECT(state, Py_VISIT);
-    REACTOR_NAMES(VISIT_NAME)
-    return 0;
+    return asteri_state_visit(PyModule_GetState(module), objects, visit, arg);
 }
 
 static int
 module_clear(PyObject *module)
 {
-    reactor_state *state = reactor_state_of(module);
-    EACH_OBJECT(state, Py_CLEAR);
-    REACTOR_NAMES(CLEAR_NAME)
+    asteri_state_clear(PyModule_GetState(module), objects);
     return 0;
 }
 
@@ -159,16 +86,7 @@ module_free(void *module)
     (void)module_clear((PyObject *)module);
 }
 
-static PyModuleDef_Slot module_slots[] = {
-    {Py_mod_exec, (void *)module_exec},
-#if PY_VERSION_HEX >= 0x030C0000
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
-#endif
-#if PY_VERSION_HEX >= 0x030D0000
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL},
-};
+static PyModuleDef_Slot module_slots[] = ASTERI_MODULE_SLOTS(module_exec);
 
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
@@ -208,38 +126,10 @@ named_tuple(PyTypeObject *type, PyObject *items)
     return made;
 }
 
-PyObject *
-take_exception(void)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    return PyErr_GetRaisedException();
-#else
-    PyObject *type, *value, *trace;
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (trace != NULL) {
-        PyException_SetTraceback(value, trace);
-    }
-    Py_DECREF(type);
-    Py_XDECREF(trace);
-    return value;
-#endif
-}
-
-void
-give_exception(PyObject *error)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    PyErr_SetRaisedException(error);
-#else
-    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(error)), error, PyException_GetTraceback(error));
-#endif
-}
-
 int
 log_exception(reactor_state *state, const char *message)
 {
-    PyObject *error = take_exception();
+    PyObject *error = asteri_raised_take();
     PyObject *text = PyUnicode_FromString(message);
     PyObject *done = NULL;
     if (text != NULL) {

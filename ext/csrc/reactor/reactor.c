@@ -195,7 +195,7 @@ reactor_mark(reactor *self, stream *stream)
     reactor_queue(self, stream);
     if (self->on_dirty != NULL) {
         PyObject *callback = Py_NewRef(self->on_dirty);
-        PyObject *error = PyErr_Occurred() ? take_exception() : NULL;
+        PyObject *error = PyErr_Occurred() ? asteri_raised_take() : NULL;
         PyObject *result = PyObject_CallNoArgs(callback);
         if (result == NULL) {
             PyErr_WriteUnraisable(callback);
@@ -203,7 +203,7 @@ reactor_mark(reactor *self, stream *stream)
         Py_XDECREF(result);
         Py_DECREF(callback);
         if (error != NULL) {
-            give_exception(error);
+            asteri_raised_give(error);
         }
     }
 }

@@ -1,7 +1,6 @@
 /* The type `Router`: the twin of `asteri_core.sansio.router.Router`, which says what it is for. It is driven by its
- * functions ("asteri/connection.h"), or by its methods, which are made of the same parts. Sniffers and factories are
+ * functions ("asteri/connection.h"), or by the methods that are made of them. Sniffers and factories are
  * Python's: they are called once or twice in the life of a connection. */
-#include "asteri/connection.h"
 #include "state.h"
 
 #include <structmember.h>
@@ -18,7 +17,7 @@ typedef struct {
     PyObject *peer;       /* owned */
     PyObject *wake;       /* owned: the attribute; nobody is ever woken */
     PyObject *buffer;     /* owned bytes, NULL while there are none */
-    PyObject *events;     /* owned list, NULL while there are none */
+    PyObject *events;     /* owned list, NULL while there are none: (connection, leftover), or an exception */
     double deadline;
     int closed;
 } router;
@@ -83,9 +82,9 @@ route(router *self, double now, int complete)
     if (connection == NULL) {
         return -1;
     }
-    PyObject *items = PyTuple_Pack(2, connection, self->buffer);
+    PyObject *switched = PyTuple_Pack(2, connection, self->buffer);
     Py_DECREF(connection);
-    return add_event(self, named_tuple((PyTypeObject *)self->state->switched, items));
+    return add_event(self, switched);
 }
 
 static void
@@ -155,11 +154,14 @@ router_next_event(PyObject *object, asteri_event *event)
     if (PyList_GET_SIZE(self->events) == 0) {
         Py_CLEAR(self->events);
     }
-    int switched = (PyObject *)Py_TYPE(item) == self->state->switched;
-    event->kind = switched ? ASTERI_SWITCHED : ASTERI_FAILED;
-    event->object = Py_NewRef(PyTuple_GET_ITEM(item, 0));
-    event->leftover = switched ? Py_NewRef(PyTuple_GET_ITEM(item, 1)) : NULL;
-    Py_DECREF(item);
+    if (PyTuple_CheckExact(item)) {
+        event->kind = ASTERI_SWITCHED;
+        event->object = Py_NewRef(PyTuple_GET_ITEM(item, 0));
+        event->leftover = Py_NewRef(PyTuple_GET_ITEM(item, 1));
+        Py_DECREF(item);
+    } else {
+        *event = (asteri_event){ASTERI_FAILED, item, NULL};
+    }
     return 1;
 }
 
@@ -199,12 +201,7 @@ router_expire(PyObject *object, double now)
         return route(self, now, 1);
     }
     PyObject *error = PyObject_CallFunction(PyExc_TimeoutError, "s", "no bytes within the handshake time-out");
-    if (error == NULL) {
-        return -1;
-    }
-    PyObject *items = PyTuple_Pack(1, error);
-    Py_DECREF(error);
-    if (add_event(self, named_tuple((PyTypeObject *)self->state->failed, items)) < 0) {
+    if (add_event(self, error) < 0) {
         return -1;
     }
     close_router(self);
@@ -235,103 +232,9 @@ static const asteri_connection_v1 functions = {
     .drain = router_drain,
 };
 
-/* -- the same as methods ------------------------------------------------------------------------------------------- */
-
-static PyObject *
-none_or_error(int status)
-{
-    if (status < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-/* A time. 0, -1. */
-static int
-seconds_of(PyObject *object, double *seconds)
-{
-    *seconds = PyFloat_AsDouble(object);
-    return *seconds == -1.0 && PyErr_Occurred() ? -1 : 0;
-}
-
-static PyObject *
-router_method_receive_data(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
-{
-    double now;
-    Py_buffer data;
-    if (count != 2) {
-        return PyErr_Format(PyExc_TypeError, "receive_data() takes data and a time, not %zd arguments", count);
-    }
-    if (seconds_of(arguments[1], &now) < 0 || PyObject_GetBuffer(arguments[0], &data, PyBUF_SIMPLE) < 0) {
-        return NULL;
-    }
-    int status = router_receive_data(self, data.buf, data.len, now);
-    PyBuffer_Release(&data);
-    return none_or_error(status);
-}
-
-static PyObject *
-router_method_receive_eof(PyObject *self, PyObject *time)
-{
-    double now;
-    return none_or_error(seconds_of(time, &now) < 0 ? -1 : router_receive_eof(self, now));
-}
-
-static PyObject *
-router_method_lost(PyObject *self, PyObject *time)
-{
-    double now;
-    return none_or_error(seconds_of(time, &now) < 0 ? -1 : router_lost(self, now));
-}
-
-static PyObject *
-router_method_events(PyObject *self, PyObject *Py_UNUSED(ignored))
-{
-    PyObject *events = ROUTER(self)->events;
-    ROUTER(self)->events = NULL;
-    return events != NULL ? events : PyTuple_New(0);
-}
-
-static PyObject *
-router_method_data_to_send(PyObject *self, PyObject *time)
-{
-    double now;
-    asteri_piece end;
-    if (seconds_of(time, &now) < 0) {
-        return NULL;
-    }
-    return router_data_to_send(self, now, &end, 1) == 0 ? PyTuple_New(0) : Py_BuildValue("(y#)", "", (Py_ssize_t)0);
-}
-
-static PyObject *
-router_method_deadline(PyObject *self, PyObject *Py_UNUSED(ignored))
-{
-    double deadline = ROUTER(self)->deadline;
-    if (deadline == ASTERI_NEVER) {
-        Py_RETURN_NONE;
-    }
-    return PyFloat_FromDouble(deadline);
-}
-
-static PyObject *
-router_method_expire(PyObject *self, PyObject *time)
-{
-    double now;
-    return none_or_error(seconds_of(time, &now) < 0 ? -1 : router_expire(self, now));
-}
-
-static PyObject *
-router_method_drain(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
-{
-    double until, now;
-    if (count != 2) {
-        return PyErr_Format(PyExc_TypeError, "drain() takes two times, not %zd arguments", count);
-    }
-    if (seconds_of(arguments[0], &until) < 0 || seconds_of(arguments[1], &now) < 0) {
-        return NULL;
-    }
-    return none_or_error(router_drain(self, until, now));
-}
+#define ASTERI_CONNECTION_FUNCTIONS functions
+#define ASTERI_CONNECTION_API(self) (&ROUTER(self)->state->api)
+#include "asteri/connection_methods.h"
 
 /* -- the type ------------------------------------------------------------------------------------------------------ */
 
@@ -405,14 +308,8 @@ router_dealloc(router *self)
     Py_DECREF(type);
 }
 
-static PyObject *
-router_get_wants_data(PyObject *Py_UNUSED(self), void *Py_UNUSED(closure))
-{
-    Py_RETURN_TRUE;
-}
-
 static PyGetSetDef router_attributes[] = {
-    {"wants_data", router_get_wants_data, NULL, "Always.", NULL},
+    ASTERI_CONNECTION_WANTS_DATA,
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -421,17 +318,8 @@ static PyMemberDef router_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-#define FAST(name, flags) {#name, (PyCFunction)(void (*)(void))router_method_##name, flags, NULL}
-
 static PyMethodDef router_methods[] = {
-    FAST(receive_data, METH_FASTCALL),
-    FAST(receive_eof, METH_O),
-    FAST(lost, METH_O),
-    FAST(events, METH_NOARGS),
-    FAST(data_to_send, METH_O),
-    FAST(deadline, METH_NOARGS),
-    FAST(expire, METH_O),
-    FAST(drain, METH_FASTCALL),
+    ASTERI_CONNECTION_METHODS,
     {NULL, NULL, 0, NULL},
 };
 
@@ -458,15 +346,8 @@ int
 reactor_add_router(PyObject *module)
 {
     reactor_state *state = reactor_state_of(module);
-    state->router_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &router_spec, NULL);
-    if (state->router_type == NULL) {
+    if (asteri_add_type(module, &router_spec, &state->router_type) < 0) {
         return -1;
     }
-    PyObject *capsule = PyCapsule_New((void *)&functions, ASTERI_CONNECTION_CAPSULE, NULL);
-    if (capsule == NULL) {
-        return -1;
-    }
-    int status = PyObject_SetAttrString((PyObject *)state->router_type, ASTERI_CONNECTION_ATTRIBUTE, capsule);
-    Py_DECREF(capsule);
-    return status < 0 ? -1 : PyModule_AddType(module, state->router_type);
+    return asteri_add_contract(state->router_type, ASTERI_CONNECTION_ATTRIBUTE, ASTERI_CONNECTION_CAPSULE, &functions);
 }

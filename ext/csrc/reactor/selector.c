@@ -7,6 +7,7 @@
  * it waits for) and `_stopping`. A loop without them gets its turn after every turn of the reactor in which anything
  * has happened. */
 
+#include "asteri/arguments.h"
 #include "reactor.h"
 
 #include <structmember.h>
@@ -358,20 +359,14 @@ turn_for(selector *self, view *loop, double timeout)
 static PyObject *
 selector_select(selector *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
 {
+    static const char *const names[] = {"timeout"};
+    PyObject *given;
     double timeout = INFINITY;
-    Py_ssize_t named = keywords == NULL ? 0 : PyTuple_GET_SIZE(keywords);
-    if (count + named > 1 ||
-        (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "timeout") != 0)) {
-        PyErr_SetString(PyExc_TypeError, "select() takes one argument, timeout");
+    if (asteri_arguments("select", arguments, count, keywords, names, 0, 1, &given) < 0 ||
+        (given != NULL && given != Py_None && asteri_seconds(given, &timeout) < 0)) {
         return NULL;
     }
-    if (count + named == 1 && arguments[0] != Py_None) {
-        timeout = PyFloat_AsDouble(arguments[0]);
-        if (timeout == -1.0 && PyErr_Occurred()) {
-            return NULL;
-        }
-        timeout = fmax(0.0, timeout);
-    }
+    timeout = fmax(0.0, timeout);
     view loop;
     int status = view_open(&loop, self->state, self->loop, timeout);
     if (status == 0) {
@@ -500,13 +495,11 @@ reactor_add_selector(PyObject *module)
         return -1;
     }
     /* As if it inherited: `isinstance` knows it. The method is its class's; its own `register` is for files. */
-    PyObject *selectors = PyImport_ImportModule("selectors");
-    PyObject *interface = selectors == NULL ? NULL : PyObject_GetAttrString(selectors, "BaseSelector");
+    PyObject *interface = asteri_import("selectors", "BaseSelector");
     PyObject *done = NULL;
     if (interface != NULL) {
         done = PyObject_CallMethod((PyObject *)Py_TYPE(interface), "register", "OO", interface, state->selector_type);
     }
-    Py_XDECREF(selectors);
     Py_XDECREF(interface);
     Py_XDECREF(done);
     return done == NULL ? -1 : PyModule_AddType(module, state->selector_type);

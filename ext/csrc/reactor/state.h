@@ -2,7 +2,9 @@
 #ifndef REACTOR_STATE_H
 #define REACTOR_STATE_H
 
-#include "asteri/slice.h"
+#include "asteri/connection.h"
+#include "asteri/module_state.h"
+#include "asteri/raised.h"
 
 /* Attributes and methods that are looked up while the reactor runs: the member `name_X` is the interned str "X". */
 #define REACTOR_NAMES(X)                                                                                               \
@@ -19,10 +21,8 @@ typedef struct {
     PyTypeObject *router_type;
     PyTypeObject *selector_type;
     PyTypeObject *timer_type;
-    PyObject *failed, *finished, *started, *switched; /* classes of asteri_core.api, as the next two */
-    PyTypeObject *peer;
-    PyObject *file_slice;
-    PyObject *reset;                   /* RESET */
+    asteri_connection_api api;
+    PyTypeObject *peer;                /* asteri_core.api.Peer */
     PyObject *sniff_yes, *sniff_more;  /* members of Sniff */
     PyTypeObject *selector_key;        /* selectors.SelectorKey */
     PyObject *monotonic;               /* time.monotonic */
@@ -47,11 +47,6 @@ int reactor_add_wall(PyObject *module);     /* wall.c */
 
 /* A new instance of a subclass of tuple, as its own `__new__` makes it; `items` is stolen, also on failure. */
 PyObject *named_tuple(PyTypeObject *type, PyObject *items);
-
-/* The exception that is set, with its traceback, and none is set any more: a new reference, never NULL. */
-PyObject *take_exception(void);
-/* Sets an exception again; `error` is stolen. */
-void give_exception(PyObject *error);
 
 /* The exception that is set is logged with `message` and is set no more. 0; -1: what the log has raised. */
 int log_exception(reactor_state *state, const char *message);

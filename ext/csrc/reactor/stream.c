@@ -275,9 +275,9 @@ give_up(stream *self)
     if (stream_lose(self) == 0) {
         return 0;
     }
-    PyObject *error = take_exception();
+    PyObject *error = asteri_raised_take();
     stream_drop(self);
-    give_exception(error);
+    asteri_raised_give(error);
     if (!is_mere_exception()) {
         return -1;
     }
@@ -546,9 +546,9 @@ stream_open(reactor *reactor, int fd, PyObject *peer, PyObject *connection)
     self->progress = reactor->now;
     self->peer = Py_NewRef(peer);
     if (adopt(self, connection) < 0) {
-        PyObject *error = take_exception();
+        PyObject *error = asteri_raised_take();
         stream_drop(self);
-        give_exception(error);
+        asteri_raised_give(error);
         return -1;
     }
     return stream_pump(self, 0);

@@ -115,8 +115,7 @@ int
 reactor_add_timer(PyObject *module)
 {
     reactor_state *state = reactor_state_of(module);
-    state->timer_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &timer_spec, NULL);
-    return state->timer_type == NULL ? -1 : PyModule_AddType(module, state->timer_type);
+    return asteri_add_type(module, &timer_spec, &state->timer_type);
 }
 
 /* -- the heap ------------------------------------------------------------------------------------------------------ */
@@ -231,13 +230,13 @@ timers_run(timers *self, double now)
         }
     }
     if (done < count) {
-        PyObject *error = take_exception();
+        PyObject *error = asteri_raised_take();
         while (done < count) {
             if (push(self, due[done++]) < 0) {
                 PyErr_WriteUnraisable(NULL);
             }
         }
-        give_exception(error);
+        asteri_raised_give(error);
     }
     PyMem_Free(due);
     return status;

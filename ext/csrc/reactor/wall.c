@@ -65,25 +65,21 @@ static const asteri_clock_v1 functions = {.size = sizeof(asteri_clock_v1), .read
 int
 reactor_add_wall(PyObject *module)
 {
-    PyObject *capsule = NULL, *clock = NULL;
-    int status = -1;
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &wall_spec, NULL);
-    if (type == NULL || PyModule_AddType(module, type) < 0) {
-        goto done;
+    PyTypeObject *type;
+    PyObject *clock = NULL;
+    int status = asteri_add_type(module, &wall_spec, &type);
+    if (status == 0) {
+        status = asteri_add_contract(type, ASTERI_CLOCK_ATTRIBUTE, ASTERI_CLOCK_CAPSULE, &functions);
     }
-    capsule = PyCapsule_New((void *)&functions, ASTERI_CLOCK_CAPSULE, NULL);
-    if (capsule == NULL || PyObject_SetAttrString((PyObject *)type, ASTERI_CLOCK_ATTRIBUTE, capsule) < 0) {
-        goto done;
+    if (status == 0) {
+        clock = (PyObject *)PyObject_New(wall_clock, type);
+        status = clock == NULL ? -1 : 0;
     }
-    clock = (PyObject *)PyObject_New(wall_clock, type);
-    if (clock == NULL) {
-        goto done;
+    if (status == 0) {
+        ((wall_clock *)clock)->vectorcall = wall_call;
+        status = PyModule_AddObjectRef(module, "wall_clock", clock);
     }
-    ((wall_clock *)clock)->vectorcall = wall_call;
-    status = PyModule_AddObjectRef(module, "wall_clock", clock);
-done:
     Py_XDECREF(clock);
-    Py_XDECREF(capsule);
     Py_XDECREF(type);
     return status;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <structmember.h>
 
-#include "arguments.h"
+#include "asteri/arguments.h"
 #include "connection.h"
 
 static const char DATE_NAME[] = "date: ";
@@ -84,11 +84,9 @@ binding_call(PyObject *self, PyObject *const *arguments, size_t number, PyObject
 {
     static const char *const names[] = {"peer", "now"};
     PyObject *values[2];
-    if (h1_arguments("Binding", arguments, PyVectorcall_NARGS(number), keywords, names, 2, 2, values) < 0) {
-        return NULL;
-    }
-    double now = PyFloat_AsDouble(values[1]);
-    if (now == -1.0 && PyErr_Occurred()) {
+    double now;
+    if (asteri_arguments("Binding", arguments, PyVectorcall_NARGS(number), keywords, names, 2, 2, values) < 0
+        || asteri_seconds(values[1], &now) < 0) {
         return NULL;
     }
     return h1_connection_new((h1_binding *)self, values[0], now);
@@ -182,6 +180,5 @@ static PyType_Spec binding_spec = {
 int
 h1_add_binding(PyObject *module, h1_state *state)
 {
-    state->binding_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &binding_spec, NULL);
-    return state->binding_type == NULL ? -1 : PyModule_AddType(module, state->binding_type);
+    return asteri_add_type(module, &binding_spec, &state->binding_type);
 }

@@ -25,7 +25,4 @@ typedef struct {
  * 0, -1: what the clock raised. */
 int h1_signature(h1_binding *binding, int has_date, int has_server, asteri_slice *lines);
 
-/* Adds the type to the module. 0, -1. */
-int h1_add_binding(PyObject *module, h1_state *state);
-
 #endif

@@ -1,6 +1,7 @@
 /* What a connection makes of events, time, errors and the end of an exchange; see connection.h. */
 #include "connection_parts.h"
 
+#include "asteri/raised.h"
 #include "asteri_http/status.h"
 #include "writer.h"
 
@@ -104,19 +105,7 @@ h1_caught_remote_error(h1_connection *self)
     if (!PyErr_ExceptionMatches(h1_errors_of(self)->remote_protocol_error)) {
         return NULL;
     }
-#if PY_VERSION_HEX >= 0x030C0000
-    return PyErr_GetRaisedException();
-#else
-    PyObject *type, *error, *traceback;
-    PyErr_Fetch(&type, &error, &traceback);
-    PyErr_NormalizeException(&type, &error, &traceback);
-    if (traceback != NULL) {
-        (void)PyException_SetTraceback(error, traceback);
-    }
-    Py_DECREF(type);
-    Py_XDECREF(traceback);
-    return error;
-#endif
+    return asteri_raised_take();
 }
 
 Py_ssize_t

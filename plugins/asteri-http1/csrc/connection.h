@@ -108,7 +108,4 @@ h1_connection_below_mark(const h1_connection *self)
     return self->output.queued < H1_OUTPUT_MARK;
 }
 
-/* Adds the type to the module. 0, -1. */
-int h1_add_connection_type(PyObject *module, h1_state *state);
-
 #endif

@@ -1,6 +1,5 @@
 /* `asteri_http1._native.Connection`: the attributes and methods of `asteri_core.api.Connection`, and the native
  * contract of asteri/connection.h. Nothing is decided here. */
-#include "arguments.h"
 #include "connection_parts.h"
 
 static h1_connection *
@@ -100,217 +99,6 @@ get_peer(PyObject *self, void *Py_UNUSED(closure))
 {
     return Py_NewRef(connection_of(self)->peer);
 }
-
-static PyObject *
-get_wants_data(PyObject *self, void *Py_UNUSED(closure))
-{
-    return PyBool_FromLong(h1_connection_wants_data(connection_of(self)));
-}
-
-static PyGetSetDef connection_attributes[] = {
-    {"wake", get_wake, set_wake, "Called when an operation of an exchange has left something.", NULL},
-    {"peer", get_peer, NULL, NULL, NULL},
-    {"wants_data", get_wants_data, NULL, "False holds back reading from the peer.", NULL},
-    {NULL, NULL, NULL, NULL, NULL},
-};
-
-/* -- methods ------------------------------------------------------------------------------------------------------- */
-
-static PyObject *
-none_or_error(int result)
-{
-    if (result < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-connection_receive_data(PyObject *self, PyObject *const *arguments, Py_ssize_t number, PyObject *keywords)
-{
-    static const char *const names[] = {"data", "now"};
-    PyObject *values[2];
-    double now;
-    Py_buffer data;
-    if (h1_arguments("receive_data", arguments, number, keywords, names, 2, 2, values) < 0
-        || h1_read_seconds(values[1], &now) < 0 || PyObject_GetBuffer(values[0], &data, PyBUF_SIMPLE) < 0) {
-        return NULL;
-    }
-    int result = data.len == 0 ? 0 : h1_connection_receive_data(connection_of(self), data.buf, data.len, now);
-    PyBuffer_Release(&data);
-    return none_or_error(result);
-}
-
-/* A method of one number, the time. */
-static PyObject *
-call_at(PyObject *self, const char *name, int (*function)(h1_connection *, double), PyObject *const *arguments,
-        Py_ssize_t number, PyObject *keywords)
-{
-    static const char *const names[] = {"now"};
-    PyObject *values[1];
-    double now;
-    if (h1_arguments(name, arguments, number, keywords, names, 1, 1, values) < 0
-        || h1_read_seconds(values[0], &now) < 0) {
-        return NULL;
-    }
-    return none_or_error(function(connection_of(self), now));
-}
-
-static PyObject *
-connection_receive_eof(PyObject *self, PyObject *const *arguments, Py_ssize_t number, PyObject *keywords)
-{
-    return call_at(self, "receive_eof", h1_connection_receive_eof, arguments, number, keywords);
-}
-
-static PyObject *
-connection_lost(PyObject *self, PyObject *const *arguments, Py_ssize_t number, PyObject *keywords)
-{
-    return call_at(self, "lost", h1_connection_lost, arguments, number, keywords);
-}
-
-static PyObject *
-connection_expire(PyObject *self, PyObject *const *arguments, Py_ssize_t number, PyObject *keywords)
-{
-    return call_at(self, "expire", h1_connection_expire, arguments, number, keywords);
-}
-
-static PyObject *
-connection_drain(PyObject *self, PyObject *const *arguments, Py_ssize_t number, PyObject *keywords)
-{
-    static const char *const names[] = {"until", "now"};
-    PyObject *values[2];
-    double until, now;
-    if (h1_arguments("drain", arguments, number, keywords, names, 2, 2, values) < 0
-        || h1_read_seconds(values[0], &until) < 0 || h1_read_seconds(values[1], &now) < 0) {
-        return NULL;
-    }
-    return none_or_error(h1_connection_drain(connection_of(self), until, now));
-}
-
-static PyObject *
-connection_deadline(PyObject *self, PyObject *Py_UNUSED(nothing))
-{
-    double deadline = connection_of(self)->deadline;
-    if (isnan(deadline)) {
-        Py_RETURN_NONE;
-    }
-    return PyFloat_FromDouble(deadline);
-}
-
-/* The event as the class of `asteri_core.api` that says it; steals `object`. */
-static PyObject *
-make_event(h1_connection *self, int kind, PyObject *object)
-{
-    const h1_state *state = self->binding->state;
-    PyObject *event;
-    if (kind == ASTERI_SWITCHED) {
-        event = PyObject_CallFunctionObjArgs(state->switched, object, self->leftover, NULL);
-    }
-    else {
-        event = PyObject_CallOneArg(kind == ASTERI_STARTED    ? state->started
-                                    : kind == ASTERI_FINISHED ? state->finished
-                                                              : state->failed,
-                                    object);
-    }
-    Py_DECREF(object);
-    return event;
-}
-
-static PyObject *
-connection_events(PyObject *object, PyObject *Py_UNUSED(nothing))
-{
-    h1_connection *self = connection_of(object);
-    if (h1_connection_settle(self) < 0) {
-        return NULL;
-    }
-    if (self->first == self->count) {
-        return PyTuple_New(0);
-    }
-    PyObject *events = PyList_New(0), *what;
-    int kind;
-    while (events != NULL && h1_connection_next(self, &kind, &what)) {
-        PyObject *event = make_event(self, kind, what);
-        if (event == NULL || PyList_Append(events, event) < 0) {
-            Py_CLEAR(events);
-        }
-        Py_XDECREF(event);
-    }
-    return events;
-}
-
-/* A piece of the output as a Python object: a new reference. What `piece` holds is released. */
-static PyObject *
-make_piece(http_content *piece)
-{
-    PyObject *object;
-    if (piece->owner == NULL) {
-        object = PyBytes_FromStringAndSize(piece->data, (Py_ssize_t)piece->size);
-    }
-    else {
-        object = Py_NewRef(piece->slice != NULL ? piece->slice : piece->owner);
-    }
-    http_content_release(piece);
-    return object;
-}
-
-/* Appends an object, which it steals. */
-static int
-append(PyObject *list, PyObject *object)
-{
-    int result = object == NULL ? -1 : PyList_Append(list, object);
-    Py_XDECREF(object);
-    return result;
-}
-
-static PyObject *
-connection_data_to_send(PyObject *object, PyObject *const *arguments, Py_ssize_t number, PyObject *keywords)
-{
-    static const char *const names[] = {"now"};
-    h1_connection *self = connection_of(object);
-    PyObject *values[1];
-    double now;
-    h1_ready ready;
-    if (h1_arguments("data_to_send", arguments, number, keywords, names, 1, 1, values) < 0
-        || h1_read_seconds(values[0], &now) < 0
-        || h1_connection_ready(self, now, PY_SSIZE_T_MAX, &ready) < 0) {
-        return NULL;
-    }
-    if (ready.pieces == 0 && ready.end == 0) {
-        return PyTuple_New(0);
-    }
-    PyObject *pieces = PyList_New(0);
-    http_content piece;
-    while (pieces != NULL && h1_output_take(&self->output, &piece)) {
-        if (append(pieces, make_piece(&piece)) < 0) {
-            Py_CLEAR(pieces);
-        }
-    }
-    if (pieces != NULL && ready.end != 0) {
-        PyObject *end = ready.end == ASTERI_RESET ? Py_NewRef(self->binding->state->reset)
-                                                  : PyBytes_FromStringAndSize(NULL, 0);
-        if (append(pieces, end) < 0) {
-            Py_CLEAR(pieces);
-        }
-    }
-    return pieces;
-}
-
-#define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
-
-static PyMethodDef connection_methods[] = {
-    {"receive_data", WITH_KEYWORDS(connection_receive_data),
-     "receive_data($self, data, now)\n--\n\nBytes from the peer."},
-    {"receive_eof", WITH_KEYWORDS(connection_receive_eof),
-     "receive_eof($self, now)\n--\n\nThe peer will send no more."},
-    {"lost", WITH_KEYWORDS(connection_lost), "lost($self, now)\n--\n\nThe transport is gone."},
-    {"events", connection_events, METH_NOARGS, "events($self)\n--\n\nWhat has happened since the last call."},
-    {"data_to_send", WITH_KEYWORDS(connection_data_to_send),
-     "data_to_send($self, now)\n--\n\nBytes for the peer, in order."},
-    {"deadline", connection_deadline, METH_NOARGS, "deadline($self)\n--\n\nWhen expire should be called, or None."},
-    {"expire", WITH_KEYWORDS(connection_expire), "expire($self, now)\n--\n\nThe deadline has passed."},
-    {"drain", WITH_KEYWORDS(connection_drain), "drain($self, until, now)\n--\n\nFinish politely."},
-    {NULL, NULL, 0, NULL},
-};
 
 /* -- the native contract ------------------------------------------------------------------------------------------- */
 
@@ -444,6 +232,24 @@ static const asteri_connection_v1 contract = {
     .advance = native_advance,
 };
 
+/* -- the type ------------------------------------------------------------------------------------------------------ */
+
+#define ASTERI_CONNECTION_FUNCTIONS contract
+#define ASTERI_CONNECTION_API(self) (&connection_of(self)->binding->state->api)
+#include "asteri/connection_methods.h"
+
+static PyGetSetDef connection_attributes[] = {
+    {"wake", get_wake, set_wake, "Called when an operation of an exchange has left something.", NULL},
+    {"peer", get_peer, NULL, NULL, NULL},
+    ASTERI_CONNECTION_WANTS_DATA,
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef connection_methods[] = {
+    ASTERI_CONNECTION_METHODS,
+    {NULL, NULL, 0, NULL},
+};
+
 PyDoc_STRVAR(connection_doc, "The state of one HTTP/1.1 peer; see asteri_core.api.Connection for the contract.");
 
 static PyType_Slot connection_slots[] = {
@@ -466,56 +272,9 @@ static PyType_Spec connection_spec = {
 int
 h1_add_connection_type(PyObject *module, h1_state *state)
 {
-    state->connection_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &connection_spec, NULL);
-    if (state->connection_type == NULL) {
+    if (asteri_add_type(module, &connection_spec, &state->connection_type) < 0) {
         return -1;
     }
-    PyObject *capsule = PyCapsule_New((void *)&contract, ASTERI_CONNECTION_CAPSULE, NULL);
-    if (capsule == NULL) {
-        return -1;
-    }
-    int result = PyObject_SetAttrString((PyObject *)state->connection_type, ASTERI_CONNECTION_ATTRIBUTE, capsule);
-    Py_DECREF(capsule);
-    return result < 0 ? -1 : PyModule_AddType(module, state->connection_type);
-}
-
-/* -- what connections and exchanges need of asteri_core.api -------------------------------------------------------- */
-
-static int
-load_names(h1_state *state)
-{
-    PyObject *api = PyImport_ImportModule("asteri_core.api");
-    PyObject *want = api == NULL ? NULL : PyObject_GetAttrString(api, "Want");
-    int result = -1;
-    if (want != NULL) {
-        state->started = PyObject_GetAttrString(api, "Started");
-        state->finished = PyObject_GetAttrString(api, "Finished");
-        state->failed = PyObject_GetAttrString(api, "Failed");
-        state->switched = PyObject_GetAttrString(api, "Switched");
-        state->file_slice = PyObject_GetAttrString(api, "FileSlice");
-        state->reset = PyObject_GetAttrString(api, "RESET");
-        state->want_read = PyObject_GetAttrString(want, "READ");
-        state->want_write = PyObject_GetAttrString(want, "WRITE");
-        state->want_gone = PyObject_GetAttrString(want, "GONE");
-        state->scheme_name = PyUnicode_InternFromString("scheme");
-        state->status_name = PyUnicode_InternFromString("status");
-        int whole = state->started != NULL && state->finished != NULL && state->failed != NULL
-                    && state->switched != NULL && state->file_slice != NULL && state->reset != NULL
-                    && state->want_read != NULL && state->want_write != NULL && state->want_gone != NULL
-                    && state->scheme_name != NULL && state->status_name != NULL;
-        result = whole ? 0 : -1;
-    }
-    Py_XDECREF(want);
-    Py_XDECREF(api);
-    return result;
-}
-
-int
-h1_add_connection(PyObject *module)
-{
-    h1_state *state = h1_state_of(module);
-    if (load_names(state) < 0 || h1_add_exchange_type(module, state) < 0 || h1_add_connection_type(module, state) < 0) {
-        return -1;
-    }
-    return h1_add_binding(module, state);
+    return asteri_add_contract(state->connection_type, ASTERI_CONNECTION_ATTRIBUTE, ASTERI_CONNECTION_CAPSULE,
+                               &contract);
 }

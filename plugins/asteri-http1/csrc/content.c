@@ -161,7 +161,7 @@ h1_exchange_send(h1_exchange *self, PyObject *data, int end)
     }
     h1_state *state = h1_exchange_state(self->connection);
     h1_part part = {.end = end};
-    if (http_content_read(&state->errors, state->file_slice, data, &part.content) < 0) {
+    if (http_content_read(&state->errors, state->api.file_slice, data, &part.content) < 0) {
         return -1;
     }
     int result = -1;

@@ -64,9 +64,6 @@ int h1_exchange_abort(h1_exchange *self);
 /* The fields of the response as they were given: a new reference. */
 PyObject *h1_exchange_response_headers(h1_exchange *self);
 
-/* Adds the type to the module. 0, -1. */
-int h1_add_exchange_type(PyObject *module, h1_state *state);
-
 static inline const http_errors *
 h1_exchange_errors(h1_exchange *self)
 {

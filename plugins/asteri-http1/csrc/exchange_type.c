@@ -1,6 +1,6 @@
 /* `asteri_http1._native.Exchange`: the attributes and methods of `asteri_http.exchange.Exchange`, and the native
  * contract of asteri/exchange.h. Nothing is decided here. */
-#include "arguments.h"
+#include "asteri/arguments.h"
 #include "exchange.h"
 
 static h1_exchange *
@@ -196,20 +196,11 @@ static PyGetSetDef exchange_attributes[] = {
 /* -- the operations ------------------------------------------------------------------------------------------------ */
 
 static PyObject *
-none_or_error(int result)
-{
-    if (result < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *
 exchange_read(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
     PyObject *data;
     int result = h1_exchange_read(exchange_of(self), &data);
-    return result == 1 ? data : none_or_error(result);
+    return result == 1 ? data : asteri_none(result);
 }
 
 static PyObject *
@@ -217,10 +208,10 @@ exchange_respond(PyObject *self, PyObject *const *arguments, Py_ssize_t number, 
 {
     static const char *const names[] = {"status", "headers", "reason"};
     PyObject *values[3];
-    if (h1_arguments("respond", arguments, number, keywords, names, 2, 3, values) < 0) {
+    if (asteri_arguments("respond", arguments, number, keywords, names, 2, 3, values) < 0) {
         return NULL;
     }
-    return none_or_error(h1_exchange_respond_objects(exchange_of(self), values[0], values[1], values[2]));
+    return asteri_none(h1_exchange_respond_objects(exchange_of(self), values[0], values[1], values[2]));
 }
 
 static PyObject *
@@ -234,10 +225,10 @@ exchange_inform(PyObject *self, PyObject *const *arguments, Py_ssize_t number, P
 {
     static const char *const names[] = {"status", "headers"};
     PyObject *values[2];
-    if (h1_arguments("inform", arguments, number, keywords, names, 2, 2, values) < 0) {
+    if (asteri_arguments("inform", arguments, number, keywords, names, 2, 2, values) < 0) {
         return NULL;
     }
-    return none_or_error(h1_exchange_inform(exchange_of(self), values[0], values[1]));
+    return asteri_none(h1_exchange_inform(exchange_of(self), values[0], values[1]));
 }
 
 static PyObject *
@@ -245,7 +236,7 @@ exchange_send(PyObject *self, PyObject *const *arguments, Py_ssize_t number, PyO
 {
     static const char *const names[] = {"data", "end"};
     PyObject *values[2];
-    if (h1_arguments("send", arguments, number, keywords, names, 1, 2, values) < 0) {
+    if (asteri_arguments("send", arguments, number, keywords, names, 1, 2, values) < 0) {
         return NULL;
     }
     int end = values[1] == NULL ? 0 : PyObject_IsTrue(values[1]);
@@ -258,10 +249,10 @@ exchange_finish(PyObject *self, PyObject *const *arguments, Py_ssize_t number, P
 {
     static const char *const names[] = {"trailers"};
     PyObject *values[1];
-    if (h1_arguments("finish", arguments, number, keywords, names, 0, 1, values) < 0) {
+    if (asteri_arguments("finish", arguments, number, keywords, names, 0, 1, values) < 0) {
         return NULL;
     }
-    return none_or_error(h1_exchange_finish(exchange_of(self), values[0]));
+    return asteri_none(h1_exchange_finish(exchange_of(self), values[0]));
 }
 
 static PyObject *
@@ -269,16 +260,16 @@ exchange_upgrade(PyObject *self, PyObject *const *arguments, Py_ssize_t number, 
 {
     static const char *const names[] = {"connection", "headers"};
     PyObject *values[2];
-    if (h1_arguments("upgrade", arguments, number, keywords, names, 1, 2, values) < 0) {
+    if (asteri_arguments("upgrade", arguments, number, keywords, names, 1, 2, values) < 0) {
         return NULL;
     }
-    return none_or_error(h1_exchange_upgrade(exchange_of(self), values[0], values[1]));
+    return asteri_none(h1_exchange_upgrade(exchange_of(self), values[0], values[1]));
 }
 
 static PyObject *
 exchange_abort(PyObject *self, PyObject *Py_UNUSED(nothing))
 {
-    return none_or_error(h1_exchange_abort(exchange_of(self)));
+    return asteri_none(h1_exchange_abort(exchange_of(self)));
 }
 
 static PyObject *
@@ -287,7 +278,7 @@ exchange_watch(PyObject *object, PyObject *const *arguments, Py_ssize_t number, 
     static const char *const names[] = {"want", "callback"};
     PyObject *values[2];
     h1_exchange *self = exchange_of(object);
-    if (h1_arguments("watch", arguments, number, keywords, names, 2, 2, values) < 0) {
+    if (asteri_arguments("watch", arguments, number, keywords, names, 2, 2, values) < 0) {
         return NULL;
     }
     const h1_state *state = self->binding->state;
@@ -299,19 +290,17 @@ exchange_watch(PyObject *object, PyObject *const *arguments, Py_ssize_t number, 
     return result < 0 ? NULL : PyBool_FromLong(result);
 }
 
-#define WITH_KEYWORDS(function) (PyCFunction)(void (*)(void)) function, METH_FASTCALL | METH_KEYWORDS
-
 static PyMethodDef exchange_methods[] = {
     {"read", exchange_read, METH_NOARGS,
      "read($self)\n--\n\nThe next piece of the body; empty at its end; None: it would block."},
-    {"respond", WITH_KEYWORDS(exchange_respond), "respond($self, status, headers, reason=b'')\n--\n\nSet the head."},
+    {"respond", ASTERI_KEYWORDS(exchange_respond), "respond($self, status, headers, reason=b'')\n--\n\nSet the head."},
     {"retract", exchange_retract, METH_NOARGS, "retract($self)\n--\n\nTake a head back that has not been sent."},
-    {"inform", WITH_KEYWORDS(exchange_inform), "inform($self, status, headers)\n--\n\nSend an interim response."},
-    {"send", WITH_KEYWORDS(exchange_send), "send($self, data, end=False)\n--\n\nSend content. False asks to wait."},
-    {"finish", WITH_KEYWORDS(exchange_finish), "finish($self, trailers=())\n--\n\nThe response is complete."},
-    {"upgrade", WITH_KEYWORDS(exchange_upgrade), "upgrade($self, connection, headers=())\n--\n\nHand the stream over."},
+    {"inform", ASTERI_KEYWORDS(exchange_inform), "inform($self, status, headers)\n--\n\nSend an interim response."},
+    {"send", ASTERI_KEYWORDS(exchange_send), "send($self, data, end=False)\n--\n\nSend content. False asks to wait."},
+    {"finish", ASTERI_KEYWORDS(exchange_finish), "finish($self, trailers=())\n--\n\nThe response is complete."},
+    {"upgrade", ASTERI_KEYWORDS(exchange_upgrade), "upgrade($self, connection, headers=())\n--\n\nHand the stream over."},
     {"abort", exchange_abort, METH_NOARGS, "abort($self)\n--\n\nCut the response short."},
-    {"watch", WITH_KEYWORDS(exchange_watch),
+    {"watch", ASTERI_KEYWORDS(exchange_watch),
      "watch($self, want, callback)\n--\n\nTrue, or the callback is kept for when it may hold."},
     {NULL, NULL, 0, NULL},
 };
@@ -422,15 +411,8 @@ static PyType_Spec exchange_spec = {
 int
 h1_add_exchange_type(PyObject *module, h1_state *state)
 {
-    state->exchange_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &exchange_spec, NULL);
-    if (state->exchange_type == NULL) {
+    if (asteri_add_type(module, &exchange_spec, &state->exchange_type) < 0) {
         return -1;
     }
-    PyObject *capsule = PyCapsule_New((void *)&contract, ASTERI_EXCHANGE_CAPSULE, NULL);
-    if (capsule == NULL) {
-        return -1;
-    }
-    int result = PyObject_SetAttrString((PyObject *)state->exchange_type, ASTERI_EXCHANGE_ATTRIBUTE, capsule);
-    Py_DECREF(capsule);
-    return result < 0 ? -1 : PyModule_AddType(module, state->exchange_type);
+    return asteri_add_contract(state->exchange_type, ASTERI_EXCHANGE_ATTRIBUTE, ASTERI_EXCHANGE_CAPSULE, &contract);
 }

@@ -1,54 +1,52 @@
 /* `asteri_http1._native`: the C twin of this package. What is in it is said by the files that add to it. */
 #include "state.h"
 
+static const asteri_object objects[] = {
+    ASTERI_MADE(h1_state, connection_type),
+    ASTERI_MADE(h1_state, exchange_type),
+    ASTERI_MADE(h1_state, binding_type),
+    ASTERI_MADE(h1_state, parser_type),
+    ASTERI_MADE(h1_state, decoder_type),
+    ASTERI_MADE(h1_state, methods),
+    ASTERI_MADE(h1_state, names),
+    ASTERI_MADE(h1_state, versions),
+    ASTERI_CONNECTION_OBJECTS(h1_state, api),
+    ASTERI_FOUND(h1_state, want_read, "asteri_core.api", "Want.READ"),
+    ASTERI_FOUND(h1_state, want_write, "asteri_core.api", "Want.WRITE"),
+    ASTERI_FOUND(h1_state, want_gone, "asteri_core.api", "Want.GONE"),
+    ASTERI_FOUND(h1_state, request_head, "asteri_http1.parser", "RequestHead"),
+    ASTERI_TEXT(h1_state, scheme_name, "scheme"),
+    ASTERI_TEXT(h1_state, status_name, "status"),
+    ASTERI_OBJECTS_END,
+};
+
 static int
 module_exec(PyObject *module)
 {
     h1_state *state = h1_state_of(module);
-    if (http_errors_load(&state->errors) < 0) {
+    if (http_errors_load(&state->errors) < 0 || asteri_state_load(state, objects) < 0) {
         return -1;
     }
-    if (h1_add_parsing(module) < 0) {
+    if (h1_add_parsing(module, state) < 0 || h1_add_exchange_type(module, state) < 0
+        || h1_add_connection_type(module, state) < 0) {
         return -1;
     }
-    return h1_add_connection(module);
+    return h1_add_binding(module, state);
 }
-
-#define EACH_OBJECT(state, DO)                                                                                         \
-    DO((state)->connection_type);                                                                                      \
-    DO((state)->exchange_type);                                                                                        \
-    DO((state)->binding_type);                                                                                         \
-    DO((state)->started);                                                                                              \
-    DO((state)->finished);                                                                                             \
-    DO((state)->failed);                                                                                               \
-    DO((state)->switched);                                                                                             \
-    DO((state)->file_slice);                                                                                           \
-    DO((state)->reset);                                                                                                \
-    DO((state)->want_read);                                                                                            \
-    DO((state)->want_write);                                                                                           \
-    DO((state)->want_gone);                                                                                            \
-    DO((state)->scheme_name);                                                                                          \
-    DO((state)->status_name);                                                                                          \
-    DO((state)->parser_type);                                                                                          \
-    DO((state)->decoder_type);                                                                                         \
-    DO((state)->request_head);                                                                                         \
-    DO((state)->methods);                                                                                              \
-    DO((state)->names);                                                                                                \
-    DO((state)->versions)
 
 static int
 module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     h1_state *state = h1_state_of(module);
-    EACH_OBJECT(state, Py_VISIT);
-    return http_errors_visit(&state->errors, visit, arg);
+    int stopped = asteri_state_visit(state, objects, visit, arg);
+    return stopped != 0 ? stopped : http_errors_visit(&state->errors, visit, arg);
 }
 
 static int
 module_clear(PyObject *module)
 {
     h1_state *state = h1_state_of(module);
-    EACH_OBJECT(state, Py_CLEAR);
+    asteri_state_clear(state, objects);
     h1_exchange_free_spare(state);
     http_errors_clear(&state->errors);
     return 0;
@@ -60,16 +58,7 @@ module_free(void *module)
     (void)module_clear((PyObject *)module);
 }
 
-static PyModuleDef_Slot module_slots[] = {
-    {Py_mod_exec, (void *)module_exec},
-#if PY_VERSION_HEX >= 0x030C0000
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
-#endif
-#if PY_VERSION_HEX >= 0x030D0000
-    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
-#endif
-    {0, NULL},
-};
+static PyModuleDef_Slot module_slots[] = ASTERI_MODULE_SLOTS(module_exec);
 
 static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,

@@ -324,33 +324,19 @@ draw_seed(uint64_t *seed, size_t size)
     return outcome;
 }
 
-static PyTypeObject *
-add_type(PyObject *module, PyType_Spec *spec)
-{
-    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
-    if (type != NULL && PyModule_AddType(module, type) < 0) {
-        Py_CLEAR(type);
-    }
-    return type;
-}
-
 int
-h1_add_parsing(PyObject *module)
+h1_add_parsing(PyObject *module, h1_state *state)
 {
     static const char *const versions[] = {"1.0", "1.1"};
-    h1_state *state = h1_state_of(module);
-    PyObject *twin = PyImport_ImportModule("asteri_http1.parser");
-    if (twin == NULL) {
-        return -1;
-    }
-    state->request_head = PyObject_GetAttrString(twin, "RequestHead");
-    Py_DECREF(twin);
     state->names = tuple_of_names();
     state->methods = tuple_of_strings(h1_methods, H1_METHODS);
     state->versions = tuple_of_strings(versions, 2);
-    state->parser_type = add_type(module, &parser_spec);
-    state->decoder_type = add_type(module, &decoder_spec);
-    int whole = state->request_head != NULL && state->names != NULL && state->methods != NULL
-                && state->versions != NULL && state->parser_type != NULL && state->decoder_type != NULL;
-    return whole ? draw_seed(state->seed, sizeof state->seed) : -1;
+    if (state->names == NULL || state->methods == NULL || state->versions == NULL) {
+        return -1;
+    }
+    if (asteri_add_type(module, &parser_spec, &state->parser_type) < 0
+        || asteri_add_type(module, &decoder_spec, &state->decoder_type) < 0) {
+        return -1;
+    }
+    return draw_seed(state->seed, sizeof state->seed);
 }

@@ -2,7 +2,8 @@
 #ifndef H1_STATE_H
 #define H1_STATE_H
 
-#include "asteri/slice.h"
+#include "asteri/connection.h"
+#include "asteri/module_state.h"
 #include "asteri_http/errors.h"
 
 #include <stdint.h>
@@ -15,11 +16,9 @@ typedef struct {
     PyTypeObject *connection_type;
     PyTypeObject *exchange_type;
     PyTypeObject *binding_type;
-    PyObject *started, *finished, *failed, *switched; /* classes of asteri_core.api */
-    PyObject *file_slice;                             /* FileSlice */
-    PyObject *reset;                                  /* RESET */
-    PyObject *want_read, *want_write, *want_gone;     /* members of Want */
-    PyObject *scheme_name, *status_name;              /* interned names of attributes */
+    asteri_connection_api api;
+    PyObject *want_read, *want_write, *want_gone; /* members of Want */
+    PyObject *scheme_name, *status_name;          /* interned names of attributes */
     /* exchange.c: memory of exchanges that are no more, for the next ones; owned, no objects */
     struct h1_exchange *spare_exchanges[H1_SPARE_EXCHANGES];
     int spare_count;
@@ -39,7 +38,9 @@ h1_state *h1_state_of_type(PyTypeObject *type);
 void h1_exchange_free_spare(h1_state *state); /* exchange.c */
 
 /* Each adds its types to the module and fills in its members of the state. 0, -1. */
-int h1_add_parsing(PyObject *module);    /* parsing.c */
-int h1_add_connection(PyObject *module); /* connection.c */
+int h1_add_parsing(PyObject *module, h1_state *state);         /* parsing.c */
+int h1_add_exchange_type(PyObject *module, h1_state *state);   /* exchange_type.c */
+int h1_add_connection_type(PyObject *module, h1_state *state); /* connection_type.c */
+int h1_add_binding(PyObject *module, h1_state *state);         /* binding.c */
 
 #endif
