@@ -10,10 +10,9 @@
 static const asteri_reactor_v1 *
 functions_of(executors_state *state, PyTypeObject *type)
 {
-#ifdef Py_GIL_DISABLED
-    (void)state;
-    return asteri_reactor_of(type);
-#else
+    if (!ASTERI_GIL) {
+        return asteri_reactor_of(type);
+    }
     if (type != state->reactor_type) {
         const asteri_reactor_v1 *functions = asteri_reactor_of(type);
         PyTypeObject *last = state->reactor_type;
@@ -23,7 +22,6 @@ functions_of(executors_state *state, PyTypeObject *type)
         Py_XDECREF(last);
     }
     return state->reactor_functions;
-#endif
 }
 
 static int

@@ -197,6 +197,23 @@ shared_detached(shared_exchange *self, void *Py_UNUSED(closure))
     return PyBool_FromLong(atomic_load(&self->detached));
 }
 
+/* An attribute of the exchange itself. Some are made when they are first asked for: one step with the GIL. */
+static PyObject *
+get_of_exchange(shared_exchange *self, PyObject *name)
+{
+    if (ASTERI_GIL || self->link == NULL) {
+        return PyObject_GetAttr(self->exchange, name);
+    }
+    if (link_lock(self->link) < 0) {
+        return NULL;
+    }
+    PyObject *found = PyObject_GetAttr(self->exchange, name);
+    if (link_unlock(self->link) < 0) {
+        Py_CLEAR(found);
+    }
+    return found;
+}
+
 /* What the view does not have itself is asked of the exchange, and not kept: it may change. */
 static PyObject *
 shared_getattro(PyObject *object, PyObject *name)
@@ -216,7 +233,7 @@ shared_getattro(PyObject *object, PyObject *name)
         }
         PyErr_Clear();
     }
-    return PyObject_GetAttr(self->exchange, name);
+    return get_of_exchange(self, name);
 }
 
 /* -- the types ----------------------------------------------------------------------------------------------------- */

@@ -7,13 +7,6 @@
 
 #define VIEW(object) ((shared_exchange *)(object))
 
-/* Set before the exchange was started and never changed, so there is nothing to lock. */
-static const asteri_request *
-native_request(PyObject *self)
-{
-    return VIEW(self)->functions->request(VIEW(self)->exchange);
-}
-
 /* For functions that a detached view answers too, as attributes are. The lock cannot fail here but by a defect, which
  * leaves nothing that could be done better. */
 static void
@@ -32,6 +25,19 @@ unlock_facts(shared_exchange *self)
         PyErr_WriteUnraisable((PyObject *)self);
     }
     raised_give(error);
+}
+
+/* Looks whether the headers have been changed, and then reads them anew: one step with the GIL. */
+static const asteri_request *
+native_request(PyObject *self)
+{
+    if (ASTERI_GIL) {
+        return VIEW(self)->functions->request(VIEW(self)->exchange);
+    }
+    lock_facts(VIEW(self));
+    const asteri_request *request = VIEW(self)->functions->request(VIEW(self)->exchange);
+    unlock_facts(VIEW(self));
+    return request;
 }
 
 static PyObject *

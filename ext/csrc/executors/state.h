@@ -4,6 +4,7 @@
 
 #include "asteri/exchange.h"
 #include "asteri/module_state.h"
+#include "asteri/threads.h"
 
 #include <structmember.h>
 
@@ -47,12 +48,5 @@ int executors_add_waker(PyObject *module, executors_state *state);  /* waker.c *
 int executors_add_inline(PyObject *module, executors_state *state); /* inline.c */
 int executors_add_shared(PyObject *module, executors_state *state); /* shared.c */
 int executors_add_pool(PyObject *module, executors_state *state);   /* pool.c */
-
-/* Without the GIL a few lines on an object's own members are done as one step under its critical section. With it they
- * are one step anyway, as long as nothing in them can let go of it: plain C, and Py_INCREF, no more. */
-#ifndef Py_BEGIN_CRITICAL_SECTION
-#define Py_BEGIN_CRITICAL_SECTION(object) {
-#define Py_END_CRITICAL_SECTION() }
-#endif
 
 #endif

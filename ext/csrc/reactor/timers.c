@@ -5,6 +5,8 @@
 
 #include <structmember.h>
 
+#include "asteri/threads.h"
+
 struct reactor_timer {
     PyObject_HEAD
     double when;
@@ -30,14 +32,10 @@ static PyObject *
 timer_take(reactor_timer *self)
 {
     PyObject *callback;
-#ifdef Py_GIL_DISABLED
     Py_BEGIN_CRITICAL_SECTION(self);
-#endif
     callback = self->callback;
     self->callback = Py_NewRef(Py_None);
-#ifdef Py_GIL_DISABLED
     Py_END_CRITICAL_SECTION();
-#endif
     if (callback == Py_None) {
         Py_DECREF(callback);
         return NULL;

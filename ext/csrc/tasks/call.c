@@ -12,6 +12,8 @@
 
 #include <stddef.h>
 
+#include "asteri/threads.h"
+
 typedef enum { NEW, RUNNING, SUSPENDED, OVER } call_phase;
 
 typedef struct {
@@ -28,7 +30,7 @@ call_new(starter *executor, PyObject *exchange)
 {
     call *self = (call *)executor->spare_call;
     executor->spare_call = NULL;
-    if (self != NULL && Py_REFCNT(self) != 1) {
+    if (self != NULL && !asteri_is_alone((PyObject *)self, 1)) {
         Py_CLEAR(self); /* somebody has it from the collector's list of objects */
     }
     if (self == NULL) {
@@ -50,7 +52,7 @@ call_keep(starter *executor, PyObject *object)
 {
     call *self = (call *)object;
     /* Seen by nobody who could look again: a reference more, and it stays what it has become. */
-    if (self != NULL && Py_REFCNT(object) == 1 && self->phase == OVER && executor->spare_call == NULL) {
+    if (self != NULL && asteri_is_alone(object, 1) && self->phase == OVER && executor->spare_call == NULL) {
         executor->spare_call = object;
     } else {
         Py_XDECREF(object);

@@ -1,6 +1,8 @@
 /* Python 3.11: the steps of a task, as asyncio defines them (asyncio.tasks.Task.__step). */
 #include "eager_task.h"
 
+#include "asteri/threads.h"
+
 #if OWN_TASK
 
 static PyObject *step_callback(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
@@ -374,7 +376,7 @@ swap_out(PyObject *self, PyObject *other)
 static bool
 is_unseen(PyObject *self, Py_ssize_t known)
 {
-    return !eager_of(self)->seen && Py_REFCNT(self) == known && *PyObject_GET_WEAKREFS_LISTPTR(self) == NULL;
+    return !eager_of(self)->seen && asteri_is_alone(self, known) && *PyObject_GET_WEAKREFS_LISTPTR(self) == NULL;
 }
 
 bool

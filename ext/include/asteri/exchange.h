@@ -13,6 +13,7 @@
 #define ASTERI_EXCHANGE_H
 
 #include "contract.h" /* first: Python.h sets what the system's headers declare */
+#include "threads.h"
 
 #include <stdint.h>
 
@@ -38,7 +39,7 @@ typedef struct {
     int expects_continue;
     int64_t content_length; /* -1: there is no body, or its length is not known */
     /* A place for one thing that an interface has made of this head and wants to find again: exchanges of equal heads
-     * may share it. NULL where there is none. What is kept there depends on nothing but the head and on `key`, the
+     * may share it. NULL where there is none, as without the GIL, when two threads could be at it. What is kept there depends on nothing but the head and on `key`, the
      * address of something that lives as long as the interface; who finds another key's thing replaces it. */
     struct asteri_memo *memo;
 } asteri_request;
@@ -113,24 +114,20 @@ static inline const asteri_exchange_v1 *
 asteri_exchange_functions(asteri_exchange_kind *last, PyObject *exchange)
 {
     PyTypeObject *type = Py_TYPE(exchange);
-#ifndef Py_GIL_DISABLED
-    if (type == last->type) {
+    if (ASTERI_GIL && type == last->type) {
         return last->functions;
     }
-#endif
     const asteri_exchange_v1 *functions = asteri_exchange_of(type);
     if (functions != NULL && functions->size < (Py_ssize_t)sizeof(asteri_exchange_v1)) {
         functions = NULL;
     }
-#ifdef Py_GIL_DISABLED
-    (void)last;
-#else
-    PyTypeObject *before = last->type;
-    Py_INCREF(type);
-    last->functions = functions;
-    last->type = type;
-    Py_XDECREF(before); /* last: the end of a type may run anything, and that may ask here */
-#endif
+    if (ASTERI_GIL) {
+        PyTypeObject *before = last->type;
+        Py_INCREF(type);
+        last->functions = functions;
+        last->type = type;
+        Py_XDECREF(before); /* last: the end of a type may run anything, and that may ask here */
+    }
     return functions;
 }
 

@@ -177,7 +177,7 @@ asgi_awaited(PyObject *thing)
 {
     if (PyCoro_CheckExact(thing)) {
         /* The caller's is the only reference to one that has just been made, so it cannot be awaited elsewhere. */
-        return Py_REFCNT(thing) == 1 ? Py_NewRef(thing) : await_in_python(thing);
+        return asteri_is_alone(thing, 1) ? Py_NewRef(thing) : await_in_python(thing);
     }
     PyAsyncMethods *methods = Py_TYPE(thing)->tp_as_async;
     if (methods == NULL || methods->am_await == NULL) {

@@ -6,6 +6,8 @@
 #include <Python.h>
 #include <structmember.h> /* in Python.h since 3.12, under other names */
 
+#include "asteri/threads.h"
+
 /* 1: `*value` is a new reference; 0: there is no such key; -1: an exception. */
 static inline int
 asgi_dict_find(PyObject *dict, PyObject *key, PyObject **value)
@@ -19,17 +21,6 @@ asgi_dict_find(PyObject *dict, PyObject *key, PyObject **value)
         return 1;
     }
     return PyErr_Occurred() != NULL ? -1 : 0;
-#endif
-}
-
-/* A new reference to an item of a list, NULL with IndexError when another thread has taken it away. */
-static inline PyObject *
-asgi_list_item(PyObject *list, Py_ssize_t index)
-{
-#ifdef Py_GIL_DISABLED
-    return PyList_GetItemRef(list, index);
-#else
-    return Py_NewRef(PyList_GET_ITEM(list, index));
 #endif
 }
 

@@ -38,8 +38,8 @@ take_pair(PyObject *item, asgi_pair *pair)
         pair->name = Py_NewRef(PyTuple_GET_ITEM(item, 0));
         pair->value = Py_NewRef(PyTuple_GET_ITEM(item, 1));
     } else if (PyList_CheckExact(item) && PyList_GET_SIZE(item) == 2) {
-        pair->name = asgi_list_item(item, 0);
-        pair->value = asgi_list_item(item, 1);
+        pair->name = asteri_list_item(item, 0);
+        pair->value = asteri_list_item(item, 1);
     } else {
         return 0;
     }
@@ -71,7 +71,7 @@ take_usual(asgi_head *head, PyObject *headers)
         head->pairs = pairs;
     }
     for (Py_ssize_t index = 0; index < count; index++) {
-        PyObject *item = listed ? asgi_list_item(headers, index) : Py_NewRef(PyTuple_GET_ITEM(headers, index));
+        PyObject *item = listed ? asteri_list_item(headers, index) : Py_NewRef(PyTuple_GET_ITEM(headers, index));
         int usual = item != NULL && take_pair(item, &head->pairs[index]);
         Py_XDECREF(item);
         if (!usual) {

@@ -158,11 +158,11 @@ are_same(PyObject *list, PyObject *other)
 static int
 are_alone(const asgi_scopes *scopes, const asgi_containers *containers, Py_ssize_t known)
 {
-    if (!ASGI_POOLED || Py_REFCNT(containers->asgi) != known || Py_REFCNT(containers->extensions) != known) {
+    if (!ASGI_POOLED || !asteri_is_alone(containers->asgi, known) || !asteri_is_alone(containers->extensions, known)) {
         return 0;
     }
     for (int index = 0; index < scopes->count; index++) {
-        if (Py_REFCNT(containers->each[index]) != 2) {
+        if (!asteri_is_alone(containers->each[index], 2)) {
             return 0;
         }
     }
@@ -186,8 +186,8 @@ are_untouched(const asgi_scopes *scopes, const asgi_containers *containers)
 static int
 is_alone(const asgi_scopes *scopes, const asgi_lent *lent)
 {
-    return Py_REFCNT(lent->scope) == 1 && Py_REFCNT(lent->values[ASGI_HEADERS_KEY]) == 2 &&
-           Py_REFCNT(lent->values[ASGI_STATE_KEY]) == 2 &&
+    return asteri_is_alone(lent->scope, 1) && asteri_is_alone(lent->values[ASGI_HEADERS_KEY], 2) &&
+           asteri_is_alone(lent->values[ASGI_STATE_KEY], 2) &&
            are_alone(scopes, &lent->containers, 3); /* here, in the values and in the scope */
 }
 
@@ -206,7 +206,7 @@ keep(asgi_lent *lent)
     if (PyDict_GET_SIZE(state) > 0) {
         PyDict_Clear(state); /* what is in it has nothing to live for any more; the next request's is set anew */
     }
-    if (lent->kept->spare != NULL || Py_REFCNT(lent->capsule) == 1) {
+    if (lent->kept->spare != NULL || asteri_is_alone(lent->capsule, 1)) {
         return 0;
     }
     PyObject *capsule = lent->capsule;

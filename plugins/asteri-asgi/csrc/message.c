@@ -16,8 +16,8 @@ asgi_message_read(asgi_message *self, const asgi_state *state, PyObject *whole)
     self->whole = whole;
     self->complete = 0;
     memset(self->values, 0, sizeof self->values);
-#ifndef Py_GIL_DISABLED /* without the GIL the dictionary could change meanwhile */
-    if (!PyDict_CheckExact(whole) || PyDict_GET_SIZE(whole) > ASGI_SAID) {
+    /* Without the GIL the dictionary could change meanwhile. */
+    if (!ASTERI_GIL || !PyDict_CheckExact(whole) || PyDict_GET_SIZE(whole) > ASGI_SAID) {
         return;
     }
     PyObject *const *names = names_of(state);
@@ -36,9 +36,6 @@ asgi_message_read(asgi_message *self, const asgi_state *state, PyObject *whole)
             self->complete = 0;
         }
     }
-#else
-    (void)state;
-#endif
 }
 
 void

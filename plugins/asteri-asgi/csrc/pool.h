@@ -1,18 +1,17 @@
 /* Free-lists: the memory of objects that have gone, kept for the next ones of the same type.
  *
  * A request makes and drops a handful of small objects; with this each costs a few instructions. What is kept holds the
- * reference to its type that it had as an object. A build without the GIL keeps nothing, since lists would have to be
- * locked; neither does one with ASGI_NO_POOLS, in which sanitizers can see every use of what has gone.
+ * reference to its type that it had as an object. A build without the GIL keeps nothing (threads.h); neither does one with ASGI_NO_POOLS, in which sanitizers can see every use of what has gone.
  */
 #ifndef ASGI_POOL_H
 #define ASGI_POOL_H
 
 #include "cpython.h"
 
-#if defined(Py_GIL_DISABLED) || defined(ASGI_NO_POOLS)
+#ifdef ASGI_NO_POOLS
 #define ASGI_POOLED 0
 #else
-#define ASGI_POOLED 1
+#define ASGI_POOLED ASTERI_GIL
 #endif
 
 #define ASGI_POOL_SIZE 64 /* as many requests as are under way at once in a busy worker */

@@ -358,11 +358,7 @@ make_kept(const asgi_scopes *scopes, const asgi_state *state, const asteri_reach
 static PyObject *
 find_kept(const asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchange)
 {
-#ifdef Py_GIL_DISABLED
-    asteri_memo *memo = NULL; /* two threads could be at that of one head */
-#else
     asteri_memo *memo = exchange->functions->request(exchange->self)->memo;
-#endif
     if (memo != NULL && memo->key == scopes->key && memo->thing != NULL) {
         return Py_NewRef(memo->thing);
     }

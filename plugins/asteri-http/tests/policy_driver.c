@@ -163,6 +163,9 @@ unload(void *module)
 
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, (void *)load},
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
     {0, NULL},
 };
 

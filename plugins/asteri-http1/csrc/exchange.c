@@ -12,26 +12,20 @@
 static h1_exchange *
 take_spare(h1_state *state)
 {
-#ifndef Py_GIL_DISABLED
-    if (state->spare_count > 0) {
+    if (ASTERI_GIL && state->spare_count > 0) {
         h1_exchange *self = state->spare_exchanges[--state->spare_count];
         return (h1_exchange *)PyObject_Init((PyObject *)self, state->exchange_type);
     }
-#endif
     return PyObject_GC_New(h1_exchange, state->exchange_type);
 }
 
 void
 h1_exchange_give_spare(h1_state *state, h1_exchange *self)
 {
-#ifdef Py_GIL_DISABLED
-    (void)state;
-#else
-    if (state->spare_count < H1_SPARE_EXCHANGES) {
+    if (ASTERI_GIL && state->spare_count < H1_SPARE_EXCHANGES) {
         state->spare_exchanges[state->spare_count++] = self;
         return;
     }
-#endif
     PyObject_GC_Del(self);
 }
 

@@ -6,14 +6,14 @@
 h1_head *
 h1_head_retain(h1_head *head)
 {
-    head->references++;
+    asteri_references_add(&head->references);
     return head;
 }
 
 void
 h1_head_release(h1_head *head)
 {
-    if (head == NULL || --head->references > 0) {
+    if (head == NULL || !asteri_references_drop(&head->references)) {
         return;
     }
     for (int which = 0; which <= ASTERI_HEADERS; which++) {

@@ -1,16 +1,18 @@
 /* A request head in C, the twin of `asteri_http1.parser.RequestHead`: slices of one copy of its bytes, and the Python
  * objects of its parts, made when they are first asked for. Equal requests share it, so it counts references and nobody
- * changes it. Not for several threads at once: it belongs to one worker's protocol (GIL or the reactor's lock held). */
+ * changes it. It belongs to one worker's protocol: the GIL or the reactor's lock is held, but by who lets go of
+ * it, which the end of an exchange does in any thread. */
 #ifndef H1_HEAD_H
 #define H1_HEAD_H
 
 #include "asteri/exchange.h"
+#include "asteri/threads.h"
 #include "state.h"
 
 typedef struct h1_head {
-    Py_ssize_t references;
+    asteri_references references;
     /* fields are those kept for the application, in order, names in lower case; has_body and expects_continue as the
-     * head says; memo points to the one below */
+     * head says; memo points to the one below, where there is a GIL */
     asteri_request request;
     asteri_memo memo;
     int chunked;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "asteri/threads.h"
+
 void
 h1_spare_buffers_clear(h1_spare_buffers *spare)
 {
@@ -123,7 +125,7 @@ h1_output_clear(h1_output *output, h1_spare_buffers *spare)
     /* Empty first: what is let go of may run foreign code, and that may send. */
     h1_output gone = *output;
     memset(output, 0, sizeof(*output));
-    if (gone.capacity == H1_BUFFER_SIZE && spare->count < H1_SPARE_BUFFERS) {
+    if (ASTERI_GIL && gone.capacity == H1_BUFFER_SIZE && spare->count < H1_SPARE_BUFFERS) {
         spare->buffers[spare->count++] = gone.data;
     }
     else {

@@ -15,7 +15,8 @@
 #include "asteri/connection.h"
 #include "asteri_http/exchange.h"
 
-/* Buffers that wait for their next use, so that a response allocates nothing and an idle connection has no buffer. */
+/* Buffers that wait for their next use, so that a response allocates nothing and an idle connection has no buffer. None
+ * does without the GIL, when a connection may end in any thread. */
 #define H1_BUFFER_SIZE 8192 /* a head and small content */
 #define H1_SPARE_BUFFERS 16
 typedef struct {

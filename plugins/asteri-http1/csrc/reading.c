@@ -51,7 +51,7 @@ make_head(reading *r, const char *raw, Py_ssize_t lines, int kept)
         head->raw = copy;
     }
     head->request.fields = r->fields;
-    head->request.memo = &head->memo;
+    head->request.memo = ASTERI_GIL ? &head->memo : NULL;
     head->numbers = r->numbers;
     return 0;
 }

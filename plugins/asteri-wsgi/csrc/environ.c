@@ -219,10 +219,9 @@ port_text(wsgi_state *state, PyObject *port)
         PyErr_Clear();
         return PyObject_Str(port);
     }
-#ifdef Py_GIL_DISABLED
-    (void)state;
-    return decimal(number);
-#else
+    if (!ASTERI_GIL) {
+        return decimal(number);
+    }
     wsgi_ports *ports = &state->ports;
     size_t place = (size_t)number % WSGI_PORTS;
     if (ports->texts[place] == NULL || ports->numbers[place] != number) {
@@ -234,7 +233,6 @@ port_text(wsgi_state *state, PyObject *port)
         ports->numbers[place] = (unsigned short)number;
     }
     return Py_NewRef(ports->texts[place]);
-#endif
 }
 
 static inline int
@@ -305,21 +303,6 @@ put_early_hints(wsgi_response *response, wsgi_environ *environ)
 
 /* -- making one ---------------------------------------------------------------------------------------------------- */
 
-#ifdef Py_GIL_DISABLED
-/* Two threads could be at the memo of one head. */
-static asteri_memo *
-memo_of(const asteri_request *Py_UNUSED(request))
-{
-    return NULL;
-}
-#else
-static asteri_memo *
-memo_of(const asteri_request *request)
-{
-    return request->memo;
-}
-#endif
-
 /* Keeps a copy of an environ with its head, the second time the head is seen, and `host`, its REMOTE_ADDR. 0, -1. */
 static int
 memo_keep(wsgi_state *state, asteri_memo *memo, wsgi_template *template, PyObject *environ, PyObject *host)
@@ -344,7 +327,7 @@ make_of_head(wsgi_environs *environs, const wsgi_response *response, wsgi_templa
              wsgi_environ *made)
 {
     wsgi_state *state = response->state;
-    asteri_memo *memo = memo_of(response->request);
+    asteri_memo *memo = response->request->memo;
     if (memo != NULL && memo->key == template && memo->thing != NULL) {
         made->kept = (wsgi_kept *)Py_NewRef(memo->thing);
         if (wsgi_kept_take(made->kept, made) < 0) {

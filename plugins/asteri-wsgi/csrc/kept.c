@@ -29,7 +29,7 @@ take_left(wsgi_kept *self)
     self->left = NULL;
     if (left != NULL) {
         PyObject_GC_Track(left);
-        if (Py_REFCNT(left) != 1 || Py_REFCNT(self->early_hints) != 1) {
+        if (!asteri_is_alone(left, 1) || !asteri_is_alone(self->early_hints, 1)) {
             Py_CLEAR(left);
         }
     }
@@ -54,7 +54,7 @@ wsgi_kept_take(wsgi_kept *self, wsgi_environ *taken)
 static int
 keep(wsgi_kept *self, const wsgi_environ *environ)
 {
-    if (self->left != NULL || Py_REFCNT(environ->dict) != 1 ||
+    if (self->left != NULL || !asteri_is_alone(environ->dict, 1) ||
         !wsgi_dict_is_unchanged(environ->dict, environ->version) || !wsgi_early_hints_part(environ->early_hints)) {
         return 0;
     }

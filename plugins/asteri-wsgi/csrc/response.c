@@ -31,30 +31,36 @@ wsgi_check_block(wsgi_state *state, PyObject *block)
 int
 wsgi_declare(wsgi_response *self, int64_t length)
 {
-    if (self->head.length >= 0 || has_no_content(self->head.status) || self->sending) {
-        return 0;
+    int failed = 0;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    if (self->head.length < 0 && !has_no_content(self->head.status) && !self->sending) {
+        failed = wsgi_head_declare(&self->head, length);
     }
-    return wsgi_head_declare(&self->head, length);
+    Py_END_CRITICAL_SECTION();
+    return failed;
 }
 
 int
 wsgi_send_head(wsgi_response *self)
 {
     const wsgi_head *head = &self->head;
-    if (head->status == 0) {
+    int begun;
+    /* It may have to wait for the reactor's lock, and the application may have other threads. */
+    Py_BEGIN_CRITICAL_SECTION(self);
+    begun = head->status != 0;
+    self->sending += begun;
+    Py_END_CRITICAL_SECTION();
+    if (!begun) {
         PyErr_SetString(PyExc_AssertionError, "the application gave content before it called start_response");
         return -1;
     }
     asteri_reached reached = self->reached;
-    /* It may have to wait for the reactor's lock, and the application may have other threads. */
-    self->sending++;
     int failed = reached.functions->respond(reached.self, head->status, head->reason, head->fields, head->count) < 0;
+    Py_BEGIN_CRITICAL_SECTION(self);
     self->sending--;
-    if (failed) {
-        return -1;
-    }
-    self->head_sent = 1;
-    return 0;
+    self->head_sent |= !failed;
+    Py_END_CRITICAL_SECTION();
+    return failed ? -1 : 0;
 }
 
 /* Waits until more may be given. */
@@ -262,7 +268,7 @@ int
 wsgi_early_hints_part(PyObject *early_hints)
 {
     wsgi_operation *operation = (wsgi_operation *)early_hints;
-    if (Py_REFCNT(early_hints) != 1) {
+    if (!asteri_is_alone(early_hints, 1)) {
         return 0;
     }
     PyObject_GC_UnTrack(early_hints);
@@ -299,6 +305,23 @@ check_start(wsgi_response *self, PyObject *exc_info)
     return 0;
 }
 
+/* Puts a head, which is stolen, in the place of the one that was set before. 0: that one is being sent. */
+static int
+take_over(wsgi_response *self, const wsgi_head *head)
+{
+    asteri_slice method = self->request->method;
+    int is_head = method.size == 4 && memcmp(method.data, "HEAD", 4) == 0, taken;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    taken = !self->sending;
+    if (taken) {
+        wsgi_head_clear(&self->head); /* of str and bytes, whose end calls nothing */
+        wsgi_head_move(&self->head, head);
+        self->has_content = !is_head && !has_no_content(head->status);
+    }
+    Py_END_CRITICAL_SECTION();
+    return taken;
+}
+
 static PyObject *
 response_start(PyObject *callable, PyObject *const *arguments, size_t nargs, PyObject *names)
 {
@@ -320,16 +343,11 @@ response_start(PyObject *callable, PyObject *const *arguments, size_t nargs, PyO
         wsgi_head_clear(&head);
         return NULL;
     }
-    if (self->sending) {
+    if (!take_over(self, &head)) {
         wsgi_head_clear(&head);
         PyErr_SetString(PyExc_AssertionError, "start_response was called while the head is being sent");
         return NULL;
     }
-    asteri_slice method = self->request->method;
-    wsgi_head_clear(&self->head);
-    wsgi_head_move(&self->head, &head);
-    int is_head = method.size == 4 && memcmp(method.data, "HEAD", 4) == 0;
-    self->has_content = !is_head && !has_no_content(self->head.status);
     return operation_new(self, operation_write);
 }
 

@@ -66,7 +66,7 @@
 #define WSGI_MEMBER(member, ...) PyObject *member;
 
 /* Objects that were freed and can be had again, without the allocator: each request makes three and ends them, and
- * without this a usual one costs an eighth more (measured). Not for threads without the GIL. */
+ * without this a usual one costs an eighth more (measured). Empty without the GIL (threads.h). */
 #define WSGI_SPARE 16
 typedef struct {
     PyObject *objects[WSGI_SPARE]; /* memory, not references: as the type's objects were left */
@@ -75,7 +75,7 @@ typedef struct {
 } wsgi_spare;
 
 /* The numbers of peers' ports as texts, each at the place of its last bits until another one needs it: a connection
- * has many requests. Not for threads without the GIL. */
+ * has many requests. Empty without the GIL. */
 #define WSGI_PORTS 256
 typedef struct {
     PyObject *texts[WSGI_PORTS]; /* owned; NULL until asked for */
@@ -122,13 +122,9 @@ wsgi_state_of(PyObject *module)
 static inline PyObject *
 wsgi_spare_take(wsgi_spare *spare, PyTypeObject *type)
 {
-#ifdef Py_GIL_DISABLED
-    (void)spare;
-#else
-    if (spare->count > 0) {
+    if (ASTERI_GIL && spare->count > 0) {
         return PyObject_Init(spare->objects[--spare->count], type);
     }
-#endif
     return PyObject_GC_New(PyObject, type);
 }
 
@@ -137,16 +133,11 @@ static inline void
 wsgi_spare_give(wsgi_spare *spare, PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
-#ifdef Py_GIL_DISABLED
-    (void)spare;
-    PyObject_GC_Del(object);
-#else
-    if (spare->count < spare->room) {
+    if (ASTERI_GIL && spare->count < spare->room) {
         spare->objects[spare->count++] = object;
     } else {
         PyObject_GC_Del(object);
     }
-#endif
     Py_DECREF(type);
 }
 
@@ -194,7 +185,7 @@ wsgi_dict_add(PyObject *dict, PyObject *key, PyObject *value)
 
 /* A number that changes with every change of the dict, and whether it is still the same; where CPython counts none
  * that can be read, no dict is said to be unchanged. */
-#if PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+#if PY_VERSION_HEX < 0x030E0000
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 static inline uint64_t

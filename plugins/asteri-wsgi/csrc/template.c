@@ -98,7 +98,6 @@ template_look_up(wsgi_state *state, wsgi_environs *environs, PyObject *scheme, P
     return template;
 }
 
-#ifndef Py_GIL_DISABLED
 /* Whether two addresses are certainly alike: each connection has an address object of its own. */
 static int
 same_address(PyObject *one, PyObject *other)
@@ -118,26 +117,21 @@ same_address(PyObject *one, PyObject *other)
            PyLong_AsLongAndOverflow(port, &overflow) == PyLong_AsLongAndOverflow(other_port, &overflow) &&
            PyUnicode_Compare(host, other_host) == 0;
 }
-#endif
 
 wsgi_template *
 wsgi_template_of(wsgi_state *state, wsgi_environs *environs, PyObject *scheme, PyObject *local)
 {
-#ifdef Py_GIL_DISABLED
-    return (wsgi_template *)template_look_up(state, environs, scheme, local);
-#else
-    wsgi_template *last = environs->last;
+    wsgi_template *last = environs->last; /* always NULL without the GIL */
     if (last != NULL && last->scheme == scheme && same_address(last->local, local)) {
         return (wsgi_template *)Py_NewRef(last);
     }
     wsgi_template *template = (wsgi_template *)template_look_up(state, environs, scheme, local);
-    if (template != NULL) {
+    if (ASTERI_GIL && template != NULL) {
         last = environs->last;
         environs->last = (wsgi_template *)Py_NewRef(template);
         Py_XDECREF(last);
     }
     return template;
-#endif
 }
 
 /* -- for the handler and the module -------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@ reactor's thread to wake. After `detach` the exchange is closed to the applicati
 
 from __future__ import annotations
 
+import sysconfig
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from operator import attrgetter
@@ -14,6 +15,8 @@ from typing import Any
 from ..errors import Disconnected
 from ..reactor import Reactor
 from ..sansio.connection import Connection, Exchange, Header, Sendable, Want
+
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 class SharedExchange:
@@ -32,8 +35,9 @@ class SharedExchange:
 
         A property made of C functions costs a tenth of a call of this method.
         """
-        value = getattr(self._exchange, name)
-        setattr(SharedExchange, name, property(attrgetter(f"_exchange.{name}")))
+        read = reader(name)
+        value = read(self)
+        setattr(SharedExchange, name, property(read))
         return value
 
     @property
@@ -102,3 +106,17 @@ class SharedExchange:
     def _check(self) -> None:
         if self._detached:
             raise Disconnected("the request has been ended by the server")
+
+
+def reader(name: str) -> Callable[[SharedExchange], Any]:
+    """What reads an attribute of a view's exchange: under the lock where no GIL makes that one step, since an exchange
+    makes some of them when they are first asked for."""
+    read: Callable[[SharedExchange], Any] = attrgetter(f"_exchange.{name}")
+    if not FREE_THREADED:
+        return read
+
+    def read_locked(self: SharedExchange) -> Any:
+        with self._lock:
+            return read(self)
+
+    return read_locked
