@@ -7,7 +7,9 @@ import weakref
 from typing import Any
 
 import asteri_core.ledger
+import asteri_core.reactor
 import asteri_native._ledger
+import asteri_native._reactor
 import pytest
 from asteri_core.scoreboard import BUCKETS, CURRENT_SIZE, Scoreboard
 from asteri_core.testing import MemoryExchange
@@ -85,6 +87,25 @@ def test_a_finished_exchange_is_counted(make: Any, slot: Any, clock: Clock, seco
     assert seen.busy == pytest.approx(seconds)
     assert [index for index, count in enumerate(seen.latency) if count] == [bucket]
     assert ledger.running == []
+
+
+@pytest.mark.parametrize("reactor", [asteri_core.reactor.Reactor, asteri_native._reactor.Reactor], ids=["py", "c"])
+def test_the_time_of_a_request_begins_with_the_turn_that_it_came_in(
+    make: Any, slot: Any, clock: Clock, reactor: Any
+) -> None:
+    """What comes in one turn has come by its beginning, and may have waited for what was passed on before it."""
+    ledger, _ = make()
+    ledger.reactor = reactor(clock=clock)
+    for exchange, seconds in ((MemoryExchange(), 2), (MemoryExchange(), 3)):
+        clock.now += seconds
+        ledger.started(exchange)
+        ledger.finished(exchange)
+    assert slot.snapshot().busy == 2 + 5
+    ledger.reactor.poll(0)
+    ledger.started(exchange)
+    ledger.finished(exchange)
+    assert slot.snapshot().busy == 2 + 5
+    ledger.reactor.close()
 
 
 def test_an_exchange_that_never_started_cannot_finish(make: Any) -> None:

@@ -27,7 +27,9 @@ class Functions(ctypes.Structure):
         ("lock", ctypes.PYFUNCTYPE(None, ctypes.py_object)),
         ("unlock", ctypes.PYFUNCTYPE(None, ctypes.py_object)),
         ("flush", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object)),
-        ("flush_later", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object)),
+        ("flush_later", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_double)),
+        ("arrival", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.POINTER(ctypes.c_double))),
+        ("time", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.POINTER(ctypes.c_double))),
     ]
 
 
@@ -59,7 +61,7 @@ class Lines:
     def flush_later(self) -> None:
         self.functions.lock(self.reactor)
         try:
-            assert self.functions.flush_later(self.reactor) == 0
+            assert self.functions.flush_later(self.reactor, self.reactor.clock()) == 0
         finally:
             self.functions.unlock(self.reactor)
 

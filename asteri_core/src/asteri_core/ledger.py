@@ -14,11 +14,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .logs import AccessLog
 from .sansio.connection import Exchange
 from .scoreboard import Slot
+
+if TYPE_CHECKING:
+    from .reactor import Reactor
 
 log = logging.getLogger("asteri.error")
 
@@ -45,6 +48,8 @@ class Ledger:
     ) -> None:
         self.begin: Callable[[Exchange], None] = _nowhere
         self.start: Callable[[Exchange], None] = _nowhere
+        self.reactor: Reactor | None = None
+        """Whose turns requests come in: the time of a request begins when its turn does. None: when it is told."""
         self._slot = slot
         self._clock = clock
         self._access = access
@@ -63,7 +68,7 @@ class Ledger:
 
     def started(self, exchange: Exchange) -> None:
         """A request head is complete."""
-        self._running[exchange] = self._clock()
+        self._running[exchange] = self._clock() if self.reactor is None else self.reactor.now
         self._slot.begin_request(len(self._running), b"%b %b" % (exchange.method.encode("latin-1"), exchange.target))
         for hook in self._pre_request:
             call_hook(hook, worker=self._owner, request=exchange)

@@ -135,7 +135,7 @@ send_after_call(inline_executor *self, double began, double now)
     } else if (self->quick < QUICK_ENOUGH) {
         self->quick++;
     }
-    return self->quick < QUICK_ENOUGH ? link_flush(self->link) : link_flush_later(self->link);
+    return self->quick < QUICK_ENOUGH ? link_flush(self->link) : link_flush_later(self->link, now);
 }
 
 static PyObject *

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "asteri/reactor.h"
 #include "asteri/scoreboard.h"
 #include "running.h"
 #include "structmember.h"
@@ -17,6 +18,8 @@ typedef struct {
     Py_buffer view; /* of the slot's bytes; obj NULL: not held */
     asteri_slot *slot;
     PyObject *clock; /* NULL: CLOCK_MONOTONIC */
+    PyObject *reactor; /* NULL, or None: there is none */
+    const asteri_reactor_v1 *times; /* of the reactor; NULL: it has none in C */
     PyObject *access, *owner, *pre_request, *post_request;
     long long requests; /* until the worker asks to be replaced; 0: never */
     double request_timeout;
@@ -25,22 +28,41 @@ typedef struct {
     ledger_state *state; /* of the module, which the type keeps alive */
 } Ledger;
 
+/* Takes over a float. 0, -1. */
+static int
+seconds_of(PyObject *value, double *seconds)
+{
+    *seconds = value == NULL ? -1.0 : PyFloat_AsDouble(value);
+    Py_XDECREF(value);
+    return *seconds == -1.0 && PyErr_Occurred() ? -1 : 0;
+}
+
 static int
 read_clock(Ledger *self, double *now)
 {
+    if (self->times != NULL) {
+        return self->times->time(self->reactor, now);
+    }
     if (self->clock == NULL) {
         struct timespec moment;
         clock_gettime(CLOCK_MONOTONIC, &moment);
         *now = (double)moment.tv_sec + (double)moment.tv_nsec * 1e-9;
         return 0;
     }
-    PyObject *value = PyObject_CallNoArgs(self->clock);
-    if (value == NULL) {
-        return -1;
+    return seconds_of(PyObject_CallNoArgs(self->clock), now);
+}
+
+/* When what the reactor is passing on has come. */
+static int
+arrival(Ledger *self, double *when)
+{
+    if (self->times != NULL) {
+        return self->times->arrival(self->reactor, when);
     }
-    *now = PyFloat_AsDouble(value);
-    Py_DECREF(value);
-    return *now == -1.0 && PyErr_Occurred() ? -1 : 0;
+    if (self->reactor == NULL || self->reactor == Py_None) {
+        return read_clock(self, when);
+    }
+    return seconds_of(PyObject_GetAttr(self->reactor, self->state->now), when);
 }
 
 /* -- the current request on the scoreboard ------------------------------------------------------------------------ */
@@ -121,8 +143,8 @@ Ledger_started(PyObject *object, PyObject *exchange)
 {
     Ledger *self = (Ledger *)object;
     ledger_state *state = self->state;
-    double now;
-    if (read_clock(self, &now) < 0 || running_add(&self->running, exchange, now) < 0) {
+    double when;
+    if (arrival(self, &when) < 0 || running_add(&self->running, exchange, when) < 0) {
         return NULL;
     }
     self->slot->active = (int64_t)self->running.count;
@@ -366,6 +388,7 @@ Ledger_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->start);
     Py_VISIT(self->slot_object);
     Py_VISIT(self->clock);
+    Py_VISIT(self->reactor);
     Py_VISIT(self->access);
     Py_VISIT(self->owner);
     Py_VISIT(self->pre_request);
@@ -388,6 +411,8 @@ Ledger_clear(PyObject *object)
     Py_CLEAR(self->pre_request);
     Py_CLEAR(self->post_request);
     Py_CLEAR(self->clock);
+    self->times = NULL;
+    Py_CLEAR(self->reactor);
     return 0;
 }
 
@@ -408,6 +433,28 @@ Ledger_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+static int
+Ledger_set_reactor(PyObject *object, PyObject *value, void *Py_UNUSED(closure))
+{
+    Ledger *self = (Ledger *)object;
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "reactor cannot be deleted");
+        return -1;
+    }
+    const asteri_reactor_v1 *functions = asteri_reactor_of(Py_TYPE(value));
+    int tells = functions != NULL && functions->size >= (Py_ssize_t)sizeof(asteri_reactor_v1);
+    self->times = tells ? functions : NULL;
+    Py_XSETREF(self->reactor, Py_NewRef(value));
+    return 0;
+}
+
+static PyObject *
+Ledger_get_reactor(PyObject *object, void *Py_UNUSED(closure))
+{
+    PyObject *reactor = ((Ledger *)object)->reactor;
+    return Py_NewRef(reactor == NULL ? Py_None : reactor);
+}
+
 static PyMethodDef Ledger_methods[] = {
     {"started", Ledger_started, METH_O, PyDoc_STR("A request head is complete.")},
     {"time", Ledger_time, METH_O, PyDoc_STR("The application's time begins.")},
@@ -423,6 +470,7 @@ static PyMemberDef Ledger_members[] = {
 };
 
 static PyGetSetDef Ledger_getset[] = {
+    {"reactor", Ledger_get_reactor, Ledger_set_reactor, PyDoc_STR("Whose turns requests come in, or None."), NULL},
     {"running", Ledger_running, NULL, PyDoc_STR("What runs now, first started first."), NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

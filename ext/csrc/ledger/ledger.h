@@ -17,7 +17,7 @@ typedef struct {
     PyObject *empty_body;       /* asteri_core.empty_body.EMPTY_BODY */
     PyObject *parts;            /* asteri_core.logs.formats.parts */
     PyObject *method, *target, *status, *sent, *buffer, *ask_recycle; /* interned names */
-    PyObject *write, *take, *flush, *close, *format;
+    PyObject *write, *take, *flush, *close, *format, *now;
     PyObject *worker_request;          /* keyword names ("worker", "request") */
     PyObject *worker_request_response; /* and with "response" */
 } ledger_state;

@@ -21,6 +21,7 @@ static const asteri_object objects[] = {
     NAME(flush),
     NAME(close),
     NAME(format),
+    NAME(now),
     ASTERI_MADE(ledger_state, worker_request),
     ASTERI_MADE(ledger_state, worker_request_response),
     ASTERI_OBJECTS_END,

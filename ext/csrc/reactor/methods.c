@@ -145,7 +145,7 @@ static PyObject *
 reactor_method_flush(reactor *self, PyObject *Py_UNUSED(ignored))
 {
     reactor_enter(self);
-    return left(self, reactor_flush(self, 0));
+    return left(self, reactor_flush(self));
 }
 
 static PyObject *
@@ -405,25 +405,35 @@ function_unlock(PyObject *self)
 }
 
 static int
-flush_entered(PyObject *object, int later)
+function_flush(PyObject *object)
 {
     reactor *self = (reactor *)object;
     reactor_enter(self);
-    int status = reactor_flush(self, later);
+    int status = reactor_flush(self);
     reactor_leave(self);
     return status;
 }
 
 static int
-function_flush(PyObject *self)
+function_flush_later(PyObject *object, double now)
 {
-    return flush_entered(self, 0);
+    reactor *self = (reactor *)object;
+    reactor_enter(self);
+    int status = reactor_flush_later(self, now);
+    reactor_leave(self);
+    return status;
 }
 
 static int
-function_flush_later(PyObject *self)
+function_arrival(PyObject *self, double *when)
 {
-    return flush_entered(self, 1);
+    return reactor_arrival((reactor *)self, when);
+}
+
+static int
+function_time(PyObject *self, double *now)
+{
+    return reactor_exact_time((reactor *)self, now);
 }
 
 static const asteri_reactor_v1 functions = {
@@ -432,6 +442,8 @@ static const asteri_reactor_v1 functions = {
     .unlock = function_unlock,
     .flush = function_flush,
     .flush_later = function_flush_later,
+    .arrival = function_arrival,
+    .time = function_time,
 };
 
 int

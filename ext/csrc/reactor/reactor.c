@@ -70,7 +70,22 @@ reactor_update_now(reactor *self)
         return -1;
     }
     self->now = self->asked = now;
+    self->precision = NOW_OF_TURN;
     return 0;
+}
+
+int
+reactor_arrival(reactor *self, double *when)
+{
+    *when = self->now;
+    return self->precision == NOW_LATE ? reactor_time(self, when) : 0;
+}
+
+int
+reactor_exact_time(reactor *self, double *now)
+{
+    *now = self->now;
+    return self->precision == NOW_EXACT ? 0 : reactor_time(self, now);
 }
 
 /* -- waking and posting -------------------------------------------------------------------------------------------- */
@@ -162,7 +177,7 @@ reactor_take_posted(reactor *self)
 /* -- what streams ask for ------------------------------------------------------------------------------------------ */
 
 int
-reactor_call(PyObject *callback, PyObject *one, PyObject *other)
+reactor_call(reactor *self, PyObject *callback, PyObject *one, PyObject *other)
 {
     if (callback == NULL) {
         return 0;
@@ -174,6 +189,9 @@ reactor_call(PyObject *callback, PyObject *one, PyObject *other)
     PyObject *result = PyObject_Vectorcall(callback, arguments + 1, count, NULL);
     Py_DECREF(callback);
     Py_XDECREF(result);
+    if (self->precision == NOW_EXACT) {
+        self->precision = NOW_OF_TURN; /* that may have taken its time */
+    }
     return result == NULL ? -1 : 0;
 }
 

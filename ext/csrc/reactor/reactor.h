@@ -59,6 +59,7 @@ typedef struct reactor {
     PyObject *clock; /* owned */
     int monotonic;   /* the clock is time.monotonic, which C reads by itself */
     double now;
+    enum { NOW_LATE, NOW_OF_TURN, NOW_EXACT } precision; /* of `now`: by a tick at most; when what came was seen; exact */
     double asked; /* the time when it was last looked at exactly, which `now` of a flush need not be */
     double write_timeout;
     Py_ssize_t max_connections, connections, accepted, accept_batch;
@@ -120,6 +121,9 @@ void reactor_bury(reactor *self);
 /* The time by the reactor's clock. */
 int reactor_time(reactor *self, double *now);
 int reactor_update_now(reactor *self);
+/* As the functions of the contract. */
+int reactor_arrival(reactor *self, double *when);
+int reactor_exact_time(reactor *self, double *now);
 
 int reactor_post(reactor *self, PyObject *callback); /* borrowed */
 PyObject *reactor_take_posted(reactor *self); /* the first of them, the caller's; NULL (no exception): there is none */
@@ -138,7 +142,7 @@ void reactor_free_streams(reactor *self);                   /* the memory of all
 /* The functions of a connection's type, NULL (no exception) when it is driven by its Python methods. */
 const asteri_connection_v1 *reactor_functions(reactor *self, PyTypeObject *type);
 /* Calls a callback with one or two arguments (borrowed); NULL is no callback. */
-int reactor_call(PyObject *callback, PyObject *one, PyObject *other);
+int reactor_call(reactor *self, PyObject *callback, PyObject *one, PyObject *other);
 int reactor_watch(reactor *self, int operation, source *source, uint32_t events); /* 0; -1: errno says why */
 
 static inline double
@@ -165,8 +169,9 @@ coarse_time(void)
 int reactor_turn(reactor *self, double timeout, int *dispatched);
 /* Seconds until something has to be done, infinity for never. */
 int reactor_timeout(reactor *self, double *timeout);
-/* Sends and passes on what exchanges have left. `later`: see `asteri_reactor_v1.flush_later`. */
-int reactor_flush(reactor *self, int later);
+/* Sends and passes on what exchanges have left, as the functions of the contract. */
+int reactor_flush(reactor *self);
+int reactor_flush_later(reactor *self, double now);
 
 /* -- life.c -------------------------------------------------------------------------------------------------------- */
 

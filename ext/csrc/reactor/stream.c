@@ -95,7 +95,7 @@ start(stream *self, PyObject *exchange)
             output_try(self);
         }
     }
-    return reactor_call(reactor->started, exchange, NULL);
+    return reactor_call(reactor, reactor->started, exchange, NULL);
 }
 
 /* Passes on an event, which it takes over. `*begun`, which is only compared, is an exchange that has begun and is not
@@ -112,10 +112,10 @@ pass_event(stream *self, const asteri_event *event, const PyObject **begun)
         break;
     case ASTERI_FINISHED:
         *begun = event->object == *begun ? NULL : *begun;
-        status = reactor_call(reactor->finished, event->object, NULL);
+        status = reactor_call(reactor, reactor->finished, event->object, NULL);
         break;
     case ASTERI_FAILED:
-        status = reactor_call(reactor->failed, event->object, self->peer);
+        status = reactor_call(reactor, reactor->failed, event->object, self->peer);
         break;
     case ASTERI_SWITCHED:
         status = switch_to(self, event->object, event->leftover);
@@ -160,7 +160,7 @@ pass_last_events(stream *self)
             status = unheard == NULL ? -1 : PyList_Append(unheard, event.object);
         } else if (event.kind == ASTERI_FINISHED && !is_among(unheard, event.object)) {
             ended = 1;
-            status = reactor_call(self->reactor->finished, event.object, NULL);
+            status = reactor_call(self->reactor, self->reactor->finished, event.object, NULL);
         }
         Py_DECREF(event.object);
         Py_XDECREF(event.leftover);

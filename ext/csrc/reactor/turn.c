@@ -48,27 +48,46 @@ update_now(reactor *self)
         return reactor_update_now(self);
     }
     double now = coarse_time();
+    self->precision = NOW_LATE;
     if (now > self->now) {
         self->now = now;
     }
     return 0;
 }
 
-int
-reactor_flush(reactor *self, int later)
+/* As `reactor_flush`; `now` is up to date. */
+static int
+flush_now(reactor *self, int later)
 {
-    if (self->dirty == NULL && self->corked == NULL) {
-        return 0;
-    }
-    if (update_now(self) < 0) {
-        return -1;
-    }
     /* A thread that sleeps in `reactor_turn` would not come back in time to send what is kept. */
     later = later && self->polls == 0;
     if (self->corked != NULL && !(later && self->now - self->corked_since < CORK_SECONDS) && uncork(self) < 0) {
         return -1;
     }
     return pump_dirty(self, later);
+}
+
+int
+reactor_flush(reactor *self)
+{
+    if (self->dirty == NULL && self->corked == NULL) {
+        return 0;
+    }
+    return update_now(self) < 0 ? -1 : flush_now(self, 0);
+}
+
+int
+reactor_flush_later(reactor *self, double now)
+{
+    if (self->dirty == NULL && self->corked == NULL) {
+        return 0;
+    }
+    if (now > self->now) {
+        self->now = now;
+    }
+    self->asked = now;
+    self->precision = NOW_EXACT;
+    return flush_now(self, 1);
 }
 
 /* -- time ---------------------------------------------------------------------------------------------------------- */
@@ -125,7 +144,7 @@ prepare(reactor *self, double *timeout, int *dispatched)
             *timeout = 0;
             *dispatched = 1;
         }
-        if (reactor_flush(self, 0) < 0) {
+        if (reactor_flush(self) < 0) {
             return -1;
         }
     }
@@ -294,7 +313,7 @@ dispatch(reactor *self, const struct epoll_event *events, int count, int *dispat
         self->pause_until = INFINITY;
         reactor_resume_accepting(self);
     }
-    return reactor_flush(self, 0);
+    return reactor_flush(self);
 }
 
 /* Gives the places of closed streams back. No turn has their addresses. */

@@ -8,6 +8,7 @@ from asteri_core.scoreboard import Slot
 class Ledger:
     begin: Callable[[Exchange], None]
     start: Callable[[Exchange], None]
+    reactor: Any
     def __init__(
         self,
         slot: Slot,

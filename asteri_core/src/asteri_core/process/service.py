@@ -84,6 +84,7 @@ class Service:
             write_timeout=server.write_timeout,
             max_connections=server.worker_connections,
         )
+        ledger.reactor = self.reactor
         host = Host(config, self.reactor, process.threads, server.request_timeout, self._kernel)
         self.model: WorkerModel = worker.factory(host)
         context = ApplicationContext(worker.multithread or worker.colour is not interface.colour, multiprocess, log)
