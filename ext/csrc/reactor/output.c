@@ -450,6 +450,22 @@ put_in_cork(stream *self, asteri_piece *piece)
 }
 
 int
+output_send_now(stream *self, asteri_piece *piece)
+{
+    if (piece->kind != ASTERI_BYTES) {
+        return 0;
+    }
+    ssize_t sent = send(self->source.fd, piece->data, (size_t)piece->size, MSG_NOSIGNAL);
+    if (sent < piece->size) {
+        piece->data += sent > 0 ? sent : 0;
+        piece->size -= sent > 0 ? sent : 0;
+        return 0;
+    }
+    Py_XDECREF(piece->owner);
+    return 1;
+}
+
+int
 output_take(stream *self, asteri_piece *pieces, Py_ssize_t count)
 {
     Py_ssize_t taken = 0;

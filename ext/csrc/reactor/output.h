@@ -34,6 +34,10 @@ typedef struct {
  * -1: any exception; the pieces are gone in any case. */
 int output_take(stream *self, asteri_piece *pieces, Py_ssize_t count);
 
+/* Sends one piece, which no others will follow, from where it is, if the peer takes all of it: 1, and it is gone. 0: the
+ * rest is still to be taken; what else comes of it shows then. There is no cork, and no queue. */
+int output_send_now(stream *self, asteri_piece *piece);
+
 /* Sends what the peer takes. What it does not take is in the queue afterwards. 0; -1: any exception. */
 int output_write(stream *self);
 

@@ -386,6 +386,7 @@ advance(stream *self, asteri_piece *pieces, Py_ssize_t room, asteri_step *step)
     }
     if (room > 0) {
         step->count = functions->data_to_send(self->connection, now, pieces, room);
+        step->last = 0;
         if (step->count != 0) {
             return step->count < 0 ? -1 : ASTERI_PIECES;
         }
@@ -393,14 +394,17 @@ advance(stream *self, asteri_piece *pieces, Py_ssize_t room, asteri_step *step)
     return ASTERI_REST;
 }
 
-/* Takes over what is to be sent. 0; -1: any exception. */
+/* Takes over what is to be sent; `last` as in a step. 0; -1: any exception. */
 static int
-take(stream *self, asteri_piece *pieces, Py_ssize_t count)
+take(stream *self, asteri_piece *pieces, Py_ssize_t count, int last)
 {
     if (pieces[0].kind == ASTERI_BYTES || pieces[0].kind == ASTERI_FILE) {
         self->progress = self->reactor->now;
     }
     self->flags |= STREAM_AGAIN;
+    if (last && count == 1 && self->cork == NULL && output_send_now(self, pieces)) {
+        return 0;
+    }
     return output_take(self, pieces, count);
 }
 
@@ -419,7 +423,7 @@ pass_on(stream *self, int later, asteri_step *rest)
         if (got == ASTERI_EVENT) {
             status = pass_event(self, &rest->event, &begun);
         } else if (got == ASTERI_PIECES) {
-            status = take(self, pieces, rest->count);
+            status = take(self, pieces, rest->count, rest->last);
         }
         if (got < 0 || status < 0) {
             return -1;

@@ -67,12 +67,13 @@ typedef struct {
 typedef enum {
     ASTERI_REST = 0, /* nothing is left: wants_data, deadline */
     ASTERI_EVENT,    /* event */
-    ASTERI_PIECES,   /* count */
+    ASTERI_PIECES,   /* count, last */
 } asteri_step_kind;
 
 typedef struct {
     asteri_event event;
     Py_ssize_t count;
+    int last; /* the peer has sent nothing that is answered next: these bytes wait for no others */
     int wants_data;
     double deadline;
 } asteri_step;

@@ -197,6 +197,7 @@ native_advance(PyObject *self, double now, asteri_piece *pieces, Py_ssize_t room
     else if (room > 0) {
         step->count = native_data_to_send(self, now, pieces, room);
         if (step->count != 0) {
+            step->last = connection_of(self)->stage == H1_IDLE;
             return step->count < 0 ? -1 : ASTERI_PIECES;
         }
     }

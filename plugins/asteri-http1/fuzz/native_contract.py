@@ -83,7 +83,13 @@ class Piece(Structure):
 
 
 class Step(Structure):
-    _fields_ = (("event", NativeEvent), ("count", c_ssize_t), ("wants_data", c_int), ("deadline", c_double))
+    _fields_ = (
+        ("event", NativeEvent),
+        ("count", c_ssize_t),
+        ("last", c_int),
+        ("wants_data", c_int),
+        ("deadline", c_double),
+    )
 
 
 WAKE = PYFUNCTYPE(None, c_void_p)
