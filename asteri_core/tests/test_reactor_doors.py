@@ -79,7 +79,10 @@ def test_the_selector_keeps_the_contract_of_the_standard_library(twin: Any, serv
     with one, other:
         key = selector.register(one, selectors.EVENT_READ, "data")
         assert selector.get_key(one) == key
-        assert selector.get_map()[one.fileno()] == key
+        found = selector.get_map()
+        assert found[one.fileno()] == found[one] == key
+        assert found.get(other) is None
+        assert (list(found), len(found)) == ([one.fileno()], 1)
         with pytest.raises(KeyError):
             selector.register(one, selectors.EVENT_READ)
         with pytest.raises(KeyError):

@@ -19,6 +19,7 @@ static const asteri_object objects[] = {
     ASTERI_FOUND(reactor_state, sniff_more, "asteri_core.api", "Sniff.MORE"),
     ASTERI_FOUND(reactor_state, selector_key, "selectors", "SelectorKey"),
     ASTERI_FOUND(reactor_state, monotonic, "time", "monotonic"),
+    ASTERI_FOUND(reactor_state, key_map, "asteri_core.reactor.door", "KeyMap"),
     ASTERI_TEXT(reactor_state, http, "http"),
     REACTOR_NAMES(NAME)
     ASTERI_OBJECTS_END,

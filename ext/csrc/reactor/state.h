@@ -26,6 +26,7 @@ typedef struct {
     PyObject *sniff_yes, *sniff_more;  /* members of Sniff */
     PyTypeObject *selector_key;        /* selectors.SelectorKey */
     PyObject *monotonic;               /* time.monotonic */
+    PyObject *key_map;                 /* asteri_core.reactor.door.KeyMap */
     PyObject *log;                     /* the logger "asteri.error" */
     PyObject *http;                    /* "http", the scheme of a peer */
     PyObject *exc_info_keyword;        /* ("exc_info",) */

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import selectors
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,26 @@ from .loop import Reactor
 TIMERS_PILED = 128
 """Timers set during one `select` after which the loop gets a turn: only there does it forget those that were
 cancelled."""
+
+
+class KeyMap(Mapping[Any, selectors.SelectorKey]):
+    """What is registered, found by file object or descriptor: what `selectors.BaseSelector.get_map` gives. asyncio asks
+    it by file objects since CPython 3.13."""
+
+    def __init__(
+        self, get_key: Callable[[Any], selectors.SelectorKey], keys: Mapping[int, selectors.SelectorKey]
+    ) -> None:
+        self._get_key = get_key
+        self._keys = keys
+
+    def __getitem__(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._get_key(fileobj)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 class ReactorSelector(selectors.BaseSelector):
@@ -84,7 +104,7 @@ class ReactorSelector(selectors.BaseSelector):
         self._keys.clear()
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._keys
+        return KeyMap(self.get_key, self._keys)
 
     def _collect(self, fd: int, mask: int) -> None:
         key = self._keys.get(fd)
