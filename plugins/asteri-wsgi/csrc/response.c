@@ -23,9 +23,12 @@ wsgi_check_block(wsgi_state *state, PyObject *block)
     if (PyBytes_Check(block)) {
         return 0;
     }
-    PyObject *raised = PyObject_CallOneArg(state->python.check_block, block);
-    Py_XDECREF(raised);
-    return raised == NULL ? -1 : 0;
+    PyObject *accepted = PyObject_CallOneArg(state->python.check_block, block);
+    if (accepted != NULL) {
+        Py_DECREF(accepted);
+        PyErr_SetString(PyExc_TypeError, "a block of content must be bytes");
+    }
+    return -1;
 }
 
 int
