@@ -27,7 +27,7 @@ class Functions(ctypes.Structure):
         ("lock", ctypes.PYFUNCTYPE(None, ctypes.py_object)),
         ("unlock", ctypes.PYFUNCTYPE(None, ctypes.py_object)),
         ("flush", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object)),
-        ("flush_later", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_double)),
+        ("flush_later", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_double, ctypes.c_int)),
         ("arrival", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.POINTER(ctypes.c_double))),
         ("time", ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.POINTER(ctypes.c_double))),
     ]
@@ -58,10 +58,10 @@ class Lines:
         get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
         self.functions = Functions.from_address(get(type(self.reactor).__asteri_reactor__, b"asteri.reactor.v1"))
 
-    def flush_later(self) -> None:
+    def flush_later(self, *, for_all: bool = False) -> None:
         self.functions.lock(self.reactor)
         try:
-            assert self.functions.flush_later(self.reactor, self.reactor.clock()) == 0
+            assert self.functions.flush_later(self.reactor, self.reactor.clock(), for_all) == 0
         finally:
             self.functions.unlock(self.reactor)
 
@@ -158,15 +158,33 @@ def test_an_answer_may_be_kept_for_the_one_behind_it(clocked: tuple[Lines, FakeC
         assert records(client) == [b"three"]
 
 
+def test_an_answer_may_be_kept_for_those_of_other_peers(clocked: tuple[Lines, FakeClock]) -> None:
+    lines, _ = clocked
+    with lines.served.attach(RECORDS) as client, lines.served.attach(RECORDS) as other:
+        for one in (client, other):
+            one.sendall(b"one\n")
+        lines.served.until(lambda: len(lines.started) == 2)
+        lines.started[0].answer(b"1")
+        lines.flush_later(for_all=True)
+        assert [line.target for line in lines.served.finished] == [b"one"]
+        lines.started[1].answer(b"1")
+        lines.flush_later()
+        # The first one is not what this is about: it waits on.
+        assert sorted(map(len, map(records, (client, other)))) == [0, 1]
+        lines.reactor.flush()
+        assert sorted(map(len, map(records, (client, other)))) == [0, 1]
+
+
+@pytest.mark.parametrize("for_all", [False, True], ids=["for its own", "for all"])
 @pytest.mark.parametrize("end", ["flush", "poll", "time", "drain", "abandon", "close"])
-def test_what_was_kept_leaves_in_the_end(clocked: tuple[Lines, FakeClock], end: str) -> None:
+def test_what_was_kept_leaves_in_the_end(clocked: tuple[Lines, FakeClock], end: str, for_all: bool) -> None:
     lines, clock = clocked
     with lines.served.attach(RECORDS) as client, lines.served.attach(RECORDS) as other:
         for one in (client, other):
             one.sendall(b"one\ntwo\n")
         lines.served.until(lambda: len(lines.started) == 2)
         lines.started[0].answer(b"1")
-        lines.flush_later()
+        lines.flush_later(for_all=for_all)
         assert records(client) == []
         assert lines.reactor.timeout() == pytest.approx(0.001)
         if end == "time":

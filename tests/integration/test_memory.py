@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from asteri_core.testing import RunningServer, running_server
+from http1_client import Peer
 from worker_models import Model, models
 
 HERE = Path(__file__).parent
@@ -134,3 +135,11 @@ def test_a_worker_does_not_grow_with_the_connections_that_have_ended(server: Run
             end_many(server, request, beginning, 1)
 
     assert grown(server, mixed, REQUESTS // 6) < FLAT
+
+
+@pytest.mark.parametrize("preload", [(), ("--preload",)], ids=["loaded by the worker", "preloaded"])
+def test_no_collection_looks_through_what_an_application_is_made_of(preload: tuple[str, ...]) -> None:
+    with running_server("frozen:app", *preload, cwd=HERE / "served") as server, Peer(server.connect()) as peer:
+        frozen, seen = peer.get("/").body.split()
+    assert int(frozen) > 10_000
+    assert seen == b"0"

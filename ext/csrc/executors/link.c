@@ -114,9 +114,9 @@ link_flush(reactor_link *self)
 }
 
 int
-link_flush_later(reactor_link *self, double now)
+link_flush_later(reactor_link *self, double now, int all)
 {
-    return self->native != NULL ? self->native->flush_later(self->reactor, now) : flush_by_method(self);
+    return self->native != NULL ? self->native->flush_later(self->reactor, now, all) : flush_by_method(self);
 }
 
 int

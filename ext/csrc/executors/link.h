@@ -26,9 +26,9 @@ int link_lock(reactor_link *link);
 /* May be called while an exception is raised, and keeps it. */
 int link_unlock(reactor_link *link);
 int link_flush(reactor_link *link);
-/* As `link_flush`, but an answer may be left for `link_flush_rest` if its peer has sent another request behind. `now` is
- * what `link_now` has just given. */
-int link_flush_later(reactor_link *link, double now);
+/* As `link_flush`, but an answer may be left for `link_flush_rest`, if its peer has sent another request behind, or with
+ * `all`. `now` is what `link_now` has just given. */
+int link_flush_later(reactor_link *link, double now, int all);
 int link_flush_rest(reactor_link *link);
 /* One turn of the reactor: `at_once` without waiting, else as long as it takes. */
 int link_poll(reactor_link *link, int at_once);

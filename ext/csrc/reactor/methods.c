@@ -415,11 +415,11 @@ function_flush(PyObject *object)
 }
 
 static int
-function_flush_later(PyObject *object, double now)
+function_flush_later(PyObject *object, double now, int all)
 {
     reactor *self = (reactor *)object;
     reactor_enter(self);
-    int status = reactor_flush_later(self, now);
+    int status = reactor_flush_later(self, now, all);
     reactor_leave(self);
     return status;
 }

@@ -16,6 +16,9 @@
 typedef struct stream stream;
 struct reactor;
 
+/* What bytes that could leave may wait for in their cork: nothing, other answers for the same peer, any answers. */
+typedef enum { WAIT_FOR_NONE, WAIT_FOR_OWN, WAIT_FOR_ALL } wait_for;
+
 typedef struct cork {
     struct cork *next, **at; /* among the corks that are kept, or (only `next`) the free ones */
     stream *stream;          /* whose it is */

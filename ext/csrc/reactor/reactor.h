@@ -171,7 +171,7 @@ int reactor_turn(reactor *self, double timeout, int *dispatched);
 int reactor_timeout(reactor *self, double *timeout);
 /* Sends and passes on what exchanges have left, as the functions of the contract. */
 int reactor_flush(reactor *self);
-int reactor_flush_later(reactor *self, double now);
+int reactor_flush_later(reactor *self, double now, int all);
 
 /* -- life.c -------------------------------------------------------------------------------------------------------- */
 

@@ -366,7 +366,7 @@ stream_ready(stream *self, uint32_t events)
             return -1;
         }
     }
-    return stream_pump(self, 0);
+    return stream_pump(self, WAIT_FOR_NONE);
 }
 
 /* -- pumping ------------------------------------------------------------------------------------------------------- */
@@ -394,15 +394,15 @@ advance(stream *self, asteri_piece *pieces, Py_ssize_t room, asteri_step *step)
     return ASTERI_REST;
 }
 
-/* Takes over what is to be sent; `last` as in a step. 0; -1: any exception. */
+/* Takes over what is to be sent; `alone`: nothing comes that it may wait for. 0; -1: any exception. */
 static int
-take(stream *self, asteri_piece *pieces, Py_ssize_t count, int last)
+take(stream *self, asteri_piece *pieces, Py_ssize_t count, int alone)
 {
     if (pieces[0].kind == ASTERI_BYTES || pieces[0].kind == ASTERI_FILE) {
         self->progress = self->reactor->now;
     }
     self->flags |= STREAM_AGAIN;
-    if (last && count == 1 && self->cork == NULL && output_send_now(self, pieces)) {
+    if (alone && count == 1 && self->cork == NULL && output_send_now(self, pieces)) {
         return 0;
     }
     return output_take(self, pieces, count);
@@ -411,7 +411,7 @@ take(stream *self, asteri_piece *pieces, Py_ssize_t count, int last)
 /* Until the connection has no more; what can leave has left afterwards, but for a cork that `later` allows to keep. 1:
  * `rest` is how the connection stands; 0: that is not known; -1: any exception. */
 static int
-pass_on(stream *self, int later, asteri_step *rest)
+pass_on(stream *self, wait_for later, asteri_step *rest)
 {
     asteri_piece pieces[ROOM];
     const PyObject *begun = NULL; /* what an answer may wait for */
@@ -423,7 +423,7 @@ pass_on(stream *self, int later, asteri_step *rest)
         if (got == ASTERI_EVENT) {
             status = pass_event(self, &rest->event, &begun);
         } else if (got == ASTERI_PIECES) {
-            status = take(self, pieces, rest->count, rest->last);
+            status = take(self, pieces, rest->count, rest->last && later != WAIT_FOR_ALL);
         }
         if (got < 0 || status < 0) {
             return -1;
@@ -432,7 +432,8 @@ pass_on(stream *self, int later, asteri_step *rest)
     } while ((got == ASTERI_EVENT || (self->flags & STREAM_AGAIN && self->unsent == NULL)) &&
              self->source.state != STREAM_CLOSED);
     if (self->cork != NULL) {
-        if (later && begun != NULL && self->unsent == NULL && self->source.state == STREAM_OPEN) {
+        int waits = later == WAIT_FOR_ALL || (later == WAIT_FOR_OWN && begun != NULL);
+        if (waits && self->unsent == NULL && self->source.state == STREAM_OPEN) {
             output_keep(self);
         } else if (output_write(self) < 0) {
             return -1;
@@ -492,7 +493,7 @@ settle(stream *self, const asteri_step *rest)
 }
 
 int
-stream_pump(stream *self, int later)
+stream_pump(stream *self, wait_for later)
 {
     asteri_step rest;
     int known = 0;
@@ -524,7 +525,7 @@ stream_pump_within(stream *self)
         return 0;
     }
     asteri_step rest;
-    int status = pass_on(self, 0, &rest) < 0 || settle(self, NULL) < 0 ? raised(self) : 0;
+    int status = pass_on(self, WAIT_FOR_NONE, &rest) < 0 || settle(self, NULL) < 0 ? raised(self) : 0;
     self->flags |= STREAM_AGAIN;
     return status;
 }
@@ -555,7 +556,7 @@ stream_open(reactor *reactor, int fd, PyObject *peer, PyObject *connection)
         asteri_raised_give(error);
         return -1;
     }
-    return stream_pump(self, 0);
+    return stream_pump(self, WAIT_FOR_NONE);
 }
 
 int
@@ -577,7 +578,7 @@ stream_expire(stream *self)
     if (status < 0 && raised(self) < 0) {
         return -1;
     }
-    return stream_pump(self, 0);
+    return stream_pump(self, WAIT_FOR_NONE);
 }
 
 int
@@ -591,7 +592,7 @@ stream_drain(stream *self, double until)
     if (self->functions->drain(self->connection, until, self->reactor->now) < 0 && raised(self) < 0) {
         return -1;
     }
-    return stream_pump(self, 0);
+    return stream_pump(self, WAIT_FOR_NONE);
 }
 
 int

@@ -77,7 +77,7 @@ void stream_note(stream *self, uint32_t events);
 
 /* Passes on the connection's events and bytes until it has no more, then arranges to be called again. `later` allows
  * that bytes stay in the cork. */
-int stream_pump(stream *self, int later);
+int stream_pump(stream *self, wait_for later);
 
 /* The same for one that is being pumped further up the stack, because somebody there is going to wait. */
 int stream_pump_within(stream *self);

@@ -23,7 +23,7 @@ uncork(reactor *self)
 
 /* Pumps what is dirty, and what becomes so meanwhile. */
 static int
-pump_dirty(reactor *self, int later)
+pump_dirty(reactor *self, wait_for later)
 {
     while (self->dirty != NULL) {
         stream *next = self->dirty;
@@ -57,11 +57,13 @@ update_now(reactor *self)
 
 /* As `reactor_flush`; `now` is up to date. */
 static int
-flush_now(reactor *self, int later)
+flush_now(reactor *self, wait_for later)
 {
     /* A thread that sleeps in `reactor_turn` would not come back in time to send what is kept. */
-    later = later && self->polls == 0;
-    if (self->corked != NULL && !(later && self->now - self->corked_since < CORK_SECONDS) && uncork(self) < 0) {
+    if (self->polls > 0) {
+        later = WAIT_FOR_NONE;
+    }
+    if (self->corked != NULL && !(later != WAIT_FOR_NONE && self->now - self->corked_since < CORK_SECONDS) && uncork(self) < 0) {
         return -1;
     }
     return pump_dirty(self, later);
@@ -73,11 +75,11 @@ reactor_flush(reactor *self)
     if (self->dirty == NULL && self->corked == NULL) {
         return 0;
     }
-    return update_now(self) < 0 ? -1 : flush_now(self, 0);
+    return update_now(self) < 0 ? -1 : flush_now(self, WAIT_FOR_NONE);
 }
 
 int
-reactor_flush_later(reactor *self, double now)
+reactor_flush_later(reactor *self, double now, int all)
 {
     if (self->dirty == NULL && self->corked == NULL) {
         return 0;
@@ -87,7 +89,7 @@ reactor_flush_later(reactor *self, double now)
     }
     self->asked = now;
     self->precision = NOW_EXACT;
-    return flush_now(self, 1);
+    return flush_now(self, all ? WAIT_FOR_ALL : WAIT_FOR_OWN);
 }
 
 /* -- time ---------------------------------------------------------------------------------------------------------- */

@@ -19,10 +19,11 @@ typedef struct asteri_reactor_v1 {
     void (*unlock)(PyObject *self);
     /* As the Python method: send and pass on what exchanges have left. The caller holds the lock. 0, -1. */
     int (*flush)(PyObject *self);
-    /* As `flush`, but what a peer has sent another request behind may wait for that one's answer, so that one call
-     * sends both (pipelining). `flush`, `poll` and a millisecond end the wait. `now` is the time, which the caller has
-     * just read. */
-    int (*flush_later)(PyObject *self, double now);
+    /* As `flush`, but bytes may wait for company: what a peer has sent another request behind for that one's answer, so
+     * that one call sends both (pipelining); with `all`, every answer for those that the caller is about to make, so
+     * that who gets several is woken once. `flush`, `poll` and a millisecond end the wait. `now` is the time, which the
+     * caller has just read. */
+    int (*flush_later)(PyObject *self, double now, int all);
     /* Two times by the reactor's clock, which is read only where it has to be: when that has come which is being passed
      * on, for all of one turn at once; and the time. The caller is in the reactor's thread or holds the lock. 0, -1. */
     int (*arrival)(PyObject *self, double *when);

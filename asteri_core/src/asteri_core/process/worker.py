@@ -13,6 +13,7 @@ interrupt may be anything.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import selectors
@@ -95,6 +96,9 @@ class Worker:
         if service.ending:
             return
         self.run_hooks("post_worker_init", worker=self)
+        # What is there to begin with stays: no collection has to look through it while requests are answered.
+        gc.collect()
+        gc.freeze()
         service.listen(listener.socket for listener in context.listeners)
         context.slot.set_state(State.READY)
         self.ready = True
