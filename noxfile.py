@@ -22,6 +22,19 @@ PACKAGES = [ROOT / "asteri_core", ROOT / "ext", *PLUGINS, ROOT]
 SANITIZED = ("asteri_core/tests", "ext", "plugins", "tests/attacks", "tests/integration", "tests/lifecycle")
 """The tests that run C code; the others look at sources, or install packages anew."""
 
+THREADED = ("asteri_core/tests", "ext", "plugins", "tests/native/test_many_threads.py")
+FREE_THREADED = (
+    *("pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.100,<6.120", "h11>=0.14", "httpx>=0.27", "sniffio"),
+    *("uvloop>=0.19", "setuptools>=77", "flask>=3.0", "django>=5.1", "starlette>=0.41", "quart>=0.20"),
+)
+"""What the tests without the GIL need. A later hypothesis needs Rust, as fastapi's validator does."""
+NEEDS_MORE = (
+    "plugins/asteri-wsgi/tests/test_recognise.py",
+    "plugins/asteri-asgi/tests/test_frameworks.py",
+    "plugins/asteri-asgi/tests/test_recognition.py",
+)
+"""Tests that import what cannot be had there: fastapi, litestar."""
+
 
 def install_group(session: nox.Session, *groups: str) -> None:
     """Install the requirements of dependency groups."""
@@ -93,6 +106,15 @@ def py313(session: nox.Session) -> None:
     """Run the whole suite on CPython 3.13, whose tasks start eagerly. Where to get one: docs/developing.md."""
     install_packages(session, "test")
     session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session(python="3.13t")
+def freethreaded(session: nox.Session) -> None:
+    """Run what has C code on a CPython 3.13 without the GIL. Where to get one: docs/developing.md."""
+    install_packages(session)
+    session.install(*FREE_THREADED)
+    ignored = [f"--ignore={path}" for path in NEEDS_MORE]
+    session.run("python", "-m", "pytest", *THREADED, *ignored, *session.posargs)
 
 
 @nox.session

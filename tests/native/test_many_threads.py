@@ -1,5 +1,7 @@
-"""What many threads answer at once is right, byte for byte: they share the heads of requests that are alike, and on a
-build without the GIL nothing else keeps them apart."""
+"""What many threads answer at once is right, byte for byte.
+
+They share the heads of requests that are alike, and on a build without the GIL nothing else keeps them apart.
+"""
 
 from __future__ import annotations
 

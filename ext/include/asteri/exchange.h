@@ -39,8 +39,9 @@ typedef struct {
     int expects_continue;
     int64_t content_length; /* -1: there is no body, or its length is not known */
     /* A place for one thing that an interface has made of this head and wants to find again: exchanges of equal heads
-     * may share it. NULL where there is none, as without the GIL, when two threads could be at it. What is kept there depends on nothing but the head and on `key`, the
-     * address of something that lives as long as the interface; who finds another key's thing replaces it. */
+     * may share it. NULL where there is none, and always on a build without the GIL, where two threads could be at it.
+     * What is kept there depends on nothing but the head and on `key`, the address of something that lives as long as
+     * the interface; who finds another key's thing replaces it. */
     struct asteri_memo *memo;
 } asteri_request;
 

@@ -3,8 +3,8 @@
  * With the GIL nothing runs between two lines of C that call nothing, and a worker keeps what it may need again: free
  * objects, the type that was looked up last. Without it every such place would need a lock, which costs more than it
  * saves, so nothing of that kind is kept: `if (ASTERI_GIL && ...)`. What has to be shared all the same is counted by
- * `asteri_references`, changed in a critical section, or guarded by the reactor's lock. With the GIL all of this is the plain
- * C that it looks like.
+ * `asteri_references`, changed in a critical section, or guarded by the reactor's lock. With the GIL all of this is
+ * the plain C that it looks like.
  *
  * It says nothing of what a lock guards: that is said where the data is.
  */

@@ -1,7 +1,8 @@
 /* Free-lists: the memory of objects that have gone, kept for the next ones of the same type.
  *
  * A request makes and drops a handful of small objects; with this each costs a few instructions. What is kept holds the
- * reference to its type that it had as an object. A build without the GIL keeps nothing (threads.h); neither does one with ASGI_NO_POOLS, in which sanitizers can see every use of what has gone.
+ * reference to its type that it had as an object. A build without the GIL keeps nothing (threads.h); neither does one
+ * with ASGI_NO_POOLS, in which sanitizers can see every use of what has gone.
  */
 #ifndef ASGI_POOL_H
 #define ASGI_POOL_H
