@@ -78,7 +78,6 @@ def test_preload_loads_the_application_once_and_shares_it(serve: Serve, facts: A
     with serve("--workers", "2") as server:
         found = facts(server)
         assert found["loaded by"] == found["pid"] != server.pid
-        assert found["frozen"] == 0
 
 
 def test_a_daemon_leaves_its_terminal_and_its_starter_when_it_is_ready(folder: Path) -> None:
