@@ -12,7 +12,6 @@
 #define TURN 0.005          /* seconds, as in the Python twin */
 #define STREAMING_TURN 0.05 /* the same */
 #define QUICK 0.001         /* seconds: a call that takes longer is slow */
-#define AWAKE 0.00002       /* seconds for which who has got an answer is busy with it, and need not be woken */
 #define QUICK_ENOUGH 64     /* quick calls one after the other, until the next one is expected to be quick as well */
 
 typedef struct {
@@ -127,10 +126,9 @@ run(inline_executor *self, PyObject *exchange)
  * `flush_later` keeps an answer back where its peer has pipelined another request: that one is put in line at once, so
  * it runs within this loop, and one system call sends both answers. Where more stand in line, an answer also waits for
  * theirs: a client on this machine that sleeps has to be woken, which costs as much as the system call, and one that
- * gets several answers is woken once. Calls that end before a client is asleep again have nothing to gain from that.
- * How long an answer waits is bounded: after a millisecond the reactor keeps back no more, and this loop sends all
- * before it returns. A slow call would be in the way; so nothing is kept back until QUICK_ENOUGH calls have shown that
- * the application is a quick one. */
+ * gets several answers is woken once. How long an answer waits is bounded: after a millisecond the reactor keeps back
+ * no more, and this loop sends all before it returns. A slow call would be in the way; so nothing is kept back until
+ * QUICK_ENOUGH calls have shown that the application is a quick one. */
 static int
 send_after_call(inline_executor *self, double began, double now)
 {
@@ -142,7 +140,7 @@ send_after_call(inline_executor *self, double began, double now)
     if (self->quick < QUICK_ENOUGH) {
         return link_flush(self->link);
     }
-    return link_flush_later(self->link, now, self->line.count > 0 && now - began > AWAKE);
+    return link_flush_later(self->link, now, self->line.count > 0);
 }
 
 static PyObject *
