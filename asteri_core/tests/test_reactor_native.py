@@ -175,6 +175,23 @@ def test_an_answer_may_be_kept_for_those_of_other_peers(clocked: tuple[Lines, Fa
         assert sorted(map(len, map(records, (client, other)))) == [0, 1]
 
 
+def test_no_more_than_a_few_answers_are_kept_for_those_of_others(clocked: tuple[Lines, FakeClock]) -> None:
+    lines, _ = clocked
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(lines.served.attach(RECORDS)) for _ in range(20)]
+        for one in peers:
+            one.sendall(b"one\n")
+        lines.served.until(lambda: len(lines.started) == len(peers))
+        sent = []
+        for line in lines.started:
+            line.answer(b"1")
+            lines.flush_later(for_all=True)
+            sent.append(sum(len(records(one)) for one in peers))
+        assert sent == [0] * 16 + [16] + [0] * 3
+        lines.reactor.flush()
+        assert sum(len(records(one)) for one in peers) == 4
+
+
 @pytest.mark.parametrize("for_all", [False, True], ids=["for its own", "for all"])
 @pytest.mark.parametrize("end", ["flush", "poll", "time", "drain", "abandon", "close"])
 def test_what_was_kept_leaves_in_the_end(clocked: tuple[Lines, FakeClock], end: str, for_all: bool) -> None:

@@ -9,7 +9,7 @@
 #include "asteri/connection.h"
 
 #define CORK_SIZE 65536
-#define COPIED 16384 /* bytes up to which a piece that has an owner is copied: one slice costs the kernel less than two */
+#define COPIED 16384 /* bytes up to which a piece that has an owner is copied: one slice is cheaper to send than two */
 #define ROOM 64     /* pieces taken from a connection, or given to the system, in one call */
 #define FILE_PIECE (1 << 20) /* bytes of a file sent in one turn, so that one download does not hold up the others */
 
@@ -37,8 +37,8 @@ typedef struct {
  * -1: any exception; the pieces are gone in any case. */
 int output_take(stream *self, asteri_piece *pieces, Py_ssize_t count);
 
-/* Sends one piece, which no others will follow, from where it is, if the peer takes all of it: 1, and it is gone. 0: the
- * rest is still to be taken; what else comes of it shows then. There is no cork, and no queue. */
+/* Sends one piece, which no others will follow, from where it is, if the peer takes all of it: 1, and it is gone. 0:
+ * the rest is still to be taken; what else comes of it shows then. There is no cork, and no queue. */
 int output_send_now(stream *self, asteri_piece *piece);
 
 /* Sends what the peer takes. What it does not take is in the queue afterwards. 0; -1: any exception. */

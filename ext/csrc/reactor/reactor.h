@@ -25,6 +25,7 @@
 #define ACCEPT_PAUSE 1.0    /* seconds without accepting after it has failed */
 #define CORK_SECONDS 0.001  /* how long bytes stay in a cork */
 #define CORKS_KEPT 32       /* free ones */
+#define TOGETHER 16         /* answers to several peers that leave together: with more, caches would not hold them */
 #define EVENTS 512          /* of one turn */
 #define KNOWN_TYPES 4
 
@@ -59,7 +60,8 @@ typedef struct reactor {
     PyObject *clock; /* owned */
     int monotonic;   /* the clock is time.monotonic, which C reads by itself */
     double now;
-    enum { NOW_LATE, NOW_OF_TURN, NOW_EXACT } precision; /* of `now`: by a tick at most; when what came was seen; exact */
+    /* Of `now`: late by a tick at most; when what has come was seen; exact. */
+    enum { NOW_LATE, NOW_OF_TURN, NOW_EXACT } precision;
     double asked; /* the time when it was last looked at exactly, which `now` of a flush need not be */
     double write_timeout;
     Py_ssize_t max_connections, connections, accepted, accept_batch;
@@ -89,6 +91,7 @@ typedef struct reactor {
     pump_frame *pumps;
     cork *corked, **corked_end; /* kept for a moment */
     double corked_since;
+    int together; /* of those, how many wait for answers to others */
     cork *free_corks;
     int free_cork_count;
 

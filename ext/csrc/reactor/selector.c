@@ -178,8 +178,11 @@ static PyObject *
 selector_get_map(selector *self, PyObject *Py_UNUSED(ignored))
 {
     PyObject *get_key = PyObject_GetAttrString((PyObject *)self, "get_key");
-    PyObject *keys = get_key == NULL ? NULL : PyDictProxy_New(self->keys); /* nobody else may put into it what is none */
-    PyObject *map = keys == NULL ? NULL : PyObject_CallFunctionObjArgs(self->reactor->state->key_map, get_key, keys, NULL);
+    PyObject *map = NULL;
+    PyObject *keys = get_key == NULL ? NULL : PyDictProxy_New(self->keys); /* nobody else puts into it what is none */
+    if (keys != NULL) {
+        map = PyObject_CallFunctionObjArgs(self->reactor->state->key_map, get_key, keys, NULL);
+    }
     Py_XDECREF(get_key);
     Py_XDECREF(keys);
     return map;

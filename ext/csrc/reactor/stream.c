@@ -434,6 +434,7 @@ pass_on(stream *self, wait_for later, asteri_step *rest)
     if (self->cork != NULL) {
         int waits = later == WAIT_FOR_ALL || (later == WAIT_FOR_OWN && begun != NULL);
         if (waits && self->unsent == NULL && self->source.state == STREAM_OPEN) {
+            self->reactor->together += begun == NULL;
             output_keep(self);
         } else if (output_write(self) < 0) {
             return -1;

@@ -13,6 +13,7 @@
 static int
 uncork(reactor *self)
 {
+    self->together = 0;
     while (self->corked != NULL) {
         if (stream_uncork(self->corked->stream) < 0) {
             return -1;
@@ -63,7 +64,8 @@ flush_now(reactor *self, wait_for later)
     if (self->polls > 0) {
         later = WAIT_FOR_NONE;
     }
-    if (self->corked != NULL && !(later != WAIT_FOR_NONE && self->now - self->corked_since < CORK_SECONDS) && uncork(self) < 0) {
+    int enough = later == WAIT_FOR_NONE || self->together >= TOGETHER;
+    if (self->corked != NULL && (enough || self->now - self->corked_since >= CORK_SECONDS) && uncork(self) < 0) {
         return -1;
     }
     return pump_dirty(self, later);
