@@ -5,7 +5,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "address.h"
 #include "reactor.h"
 
 struct listener {
@@ -92,19 +91,20 @@ peer_of(reactor *self, const listener *by, int fd, const socket_address *address
         if (getsockname(fd, &own.any, &own_size) < 0) {
             return NULL;
         }
-        local = address_object(&own, own_size);
+        local = address_object(&self->hosts, &own, own_size);
         if (local == NULL) {
             return NULL;
         }
     }
-    PyObject *remote = address_object(address, size);
-    PyObject *items = NULL;
+    PyObject *remote = address_object(&self->hosts, address, size);
+    PyObject *peer = NULL;
     if (remote != NULL) {
-        items = PyTuple_Pack(4, remote, local, self->state->http, Py_None);
+        PyObject *items[] = {remote, local, self->state->http, Py_None};
+        peer = named_tuple(self->state->peer, items, 4);
         Py_DECREF(remote);
     }
     Py_DECREF(local);
-    return named_tuple(self->state->peer, items);
+    return peer;
 }
 
 /* Begins with a peer; `fd` is stolen. 0; -1: an interrupt. */
@@ -120,10 +120,7 @@ begin(reactor *self, const listener *by, int fd, const socket_address *address, 
     PyObject *peer = peer_of(self, by, fd, address, size);
     int failed = peer == NULL;
     if (peer != NULL) {
-        PyObject *now = PyFloat_FromDouble(self->now);
-        PyObject *arguments[] = {peer, now};
-        connection = now == NULL ? NULL : PyObject_Vectorcall(factory, arguments, 2, NULL);
-        Py_XDECREF(now);
+        connection = connection_new(factory, peer, self->now);
         if (connection != NULL) {
             failed = stream_open(self, fd, peer, connection) < 0;
             fd = -1;
@@ -230,7 +227,7 @@ reactor_accept_waiting(reactor *self)
 
 /* What can be known before any peer comes. 0; -1: an exception. */
 static int
-examine(listener *self)
+examine(listener *self, known_hosts *hosts)
 {
     socket_address own;
     socklen_t size = sizeof(own);
@@ -241,7 +238,7 @@ examine(listener *self)
         self->sets_nodelay = set_nodelay(self->source.fd) < 0;
     }
     if (address_is_definite(&own)) {
-        self->local = address_object(&own, size);
+        self->local = address_object(hosts, &own, size);
         return self->local == NULL ? -1 : 0;
     }
     return 0;
@@ -276,7 +273,7 @@ reactor_listen(reactor *self, PyObject *socket, PyObject *factory)
     new->source = (source){.fd = fd, .kind = SOURCE_LISTENER, .state = 1};
     new->socket = Py_NewRef(socket);
     new->factory = Py_NewRef(factory);
-    if (examine(new) < 0) {
+    if (examine(new, &self->hosts) < 0) {
         goto failed;
     }
     if (self->accepting && reactor_watch(self, EPOLL_CTL_ADD, &new->source, EPOLLIN) < 0) {
@@ -331,7 +328,7 @@ reactor_attach(reactor *self, PyObject *socket, PyObject *peer, PyObject *factor
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
     }
-    PyObject *connection = PyObject_CallFunction(factory, "Od", peer, self->now);
+    PyObject *connection = connection_new(factory, peer, self->now);
     if (connection == NULL) {
         return -1;
     }

@@ -184,6 +184,7 @@ reactor_clear(reactor *self)
         reactor_leave(self);
     }
     listeners_free(self);
+    known_hosts_clear(&self->hosts);
     timers_clear(&self->timers);
     PyObject *callback;
     while ((callback = reactor_take_posted(self)) != NULL) {

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "adapter.h"
+#include "address.h"
 #include "asteri/connection.h"
 #include "deadlines.h"
 #include "lock.h"
@@ -96,6 +97,7 @@ typedef struct reactor {
     int free_cork_count;
 
     listener *listeners, *former_listeners;
+    known_hosts hosts;
     int accepting;
     double pause_until; /* NEVER: accepting does not pause */
 

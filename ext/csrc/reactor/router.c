@@ -1,6 +1,7 @@
 /* The type `Router`: the twin of `asteri_core.sansio.router.Router`, which says what it is for. It is driven by its
  * functions ("asteri/connection.h"), or by the methods that are made of them. Sniffers and factories are
  * Python's: they are called once or twice in the life of a connection. */
+#include "asteri/arguments.h"
 #include "state.h"
 
 #include <structmember.h>
@@ -17,7 +18,8 @@ typedef struct {
     PyObject *peer;       /* owned */
     PyObject *wake;       /* owned: the attribute; nobody is ever woken */
     PyObject *buffer;     /* owned bytes, NULL while there are none */
-    PyObject *events;     /* owned list, NULL while there are none: (connection, leftover), or an exception */
+    PyObject *successor;  /* owned: to be told with the buffer; NULL: nothing has been decided, or it is told */
+    PyObject *failure;    /* owned: to be told; NULL */
     double deadline;
     int closed;
 } router;
@@ -56,18 +58,6 @@ decide(router *self, int complete)
     return PyTuple_GET_ITEM(self->routes, count - 1);
 }
 
-/* `event` is stolen. 0, -1. */
-static int
-add_event(router *self, PyObject *event)
-{
-    if (event != NULL && self->events == NULL) {
-        self->events = PyList_New(0);
-    }
-    int status = event == NULL || self->events == NULL ? -1 : PyList_Append(self->events, event);
-    Py_XDECREF(event);
-    return status;
-}
-
 static int
 route(router *self, double now, int complete)
 {
@@ -77,14 +67,10 @@ route(router *self, double now, int complete)
     }
     self->deadline = ASTERI_NEVER;
     PyObject *factory = field_of(found, ROUTE_FACTORY);
-    PyObject *connection = PyObject_CallFunction(factory, "Od", self->peer, now);
+    PyObject *successor = connection_new(factory, self->peer, now);
     Py_DECREF(factory);
-    if (connection == NULL) {
-        return -1;
-    }
-    PyObject *switched = PyTuple_Pack(2, connection, self->buffer);
-    Py_DECREF(connection);
-    return add_event(self, switched);
+    Py_XSETREF(self->successor, successor);
+    return successor == NULL ? -1 : 0;
 }
 
 static void
@@ -143,26 +129,17 @@ static int
 router_next_event(PyObject *object, asteri_event *event)
 {
     router *self = ROUTER(object);
-    if (self->events == NULL) {
-        return 0;
+    if (self->successor != NULL) {
+        *event = (asteri_event){ASTERI_SWITCHED, self->successor, Py_NewRef(self->buffer)};
+        self->successor = NULL;
+        return 1;
     }
-    PyObject *item = Py_NewRef(PyList_GET_ITEM(self->events, 0)); /* the list is ours alone */
-    if (PyList_SetSlice(self->events, 0, 1, NULL) < 0) {
-        Py_DECREF(item);
-        return -1;
+    if (self->failure != NULL) {
+        *event = (asteri_event){ASTERI_FAILED, self->failure, NULL};
+        self->failure = NULL;
+        return 1;
     }
-    if (PyList_GET_SIZE(self->events) == 0) {
-        Py_CLEAR(self->events);
-    }
-    if (PyTuple_CheckExact(item)) {
-        event->kind = ASTERI_SWITCHED;
-        event->object = Py_NewRef(PyTuple_GET_ITEM(item, 0));
-        event->leftover = Py_NewRef(PyTuple_GET_ITEM(item, 1));
-        Py_DECREF(item);
-    } else {
-        *event = (asteri_event){ASTERI_FAILED, item, NULL};
-    }
-    return 1;
+    return 0;
 }
 
 static Py_ssize_t
@@ -201,9 +178,10 @@ router_expire(PyObject *object, double now)
         return route(self, now, 1);
     }
     PyObject *error = PyObject_CallFunction(PyExc_TimeoutError, "s", "no bytes within the handshake time-out");
-    if (add_event(self, error) < 0) {
+    if (error == NULL) {
         return -1;
     }
+    Py_XSETREF(self->failure, error);
     close_router(self);
     return 0;
 }
@@ -239,17 +217,19 @@ static const asteri_connection_v1 functions = {
 /* -- the type ------------------------------------------------------------------------------------------------------ */
 
 static PyObject *
-router_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+router_new(PyObject *called, PyObject *const *arguments, size_t given, PyObject *keywords)
 {
-    static char *names[] = {"routes", "peer", "deadline", NULL};
+    static const char *const names[] = {"routes", "peer", "deadline"};
+    PyTypeObject *type = (PyTypeObject *)called;
     reactor_state *state = reactor_state_of_type(type);
-    PyObject *routes, *peer;
+    PyObject *values[3];
     double deadline;
     if (state == NULL ||
-        !PyArg_ParseTupleAndKeywords(arguments, keywords, "OOd:Router", names, &routes, &peer, &deadline)) {
+        asteri_arguments("Router", arguments, PyVectorcall_NARGS(given), keywords, names, 3, 3, values) < 0 ||
+        asteri_seconds(values[2], &deadline) < 0) {
         return NULL;
     }
-    routes = PySequence_Tuple(routes);
+    PyObject *routes = PySequence_Tuple(values[0]);
     if (routes == NULL) {
         return NULL;
     }
@@ -270,7 +250,7 @@ router_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
     }
     self->state = state;
     self->routes = routes;
-    self->peer = Py_NewRef(peer);
+    self->peer = Py_NewRef(values[1]);
     self->wake = Py_NewRef(Py_None);
     self->deadline = deadline;
     return (PyObject *)self;
@@ -283,7 +263,8 @@ router_traverse(router *self, visitproc visit, void *arg)
     Py_VISIT(self->routes);
     Py_VISIT(self->peer);
     Py_VISIT(self->wake);
-    Py_VISIT(self->events);
+    Py_VISIT(self->successor);
+    Py_VISIT(self->failure);
     return 0;
 }
 
@@ -291,7 +272,8 @@ static int
 router_clear(router *self)
 {
     Py_CLEAR(self->wake);
-    Py_CLEAR(self->events);
+    Py_CLEAR(self->successor);
+    Py_CLEAR(self->failure);
     return 0;
 }
 
@@ -325,7 +307,6 @@ static PyMethodDef router_methods[] = {
 
 static PyType_Slot router_slots[] = {
     {Py_tp_doc, "Collects the first bytes of one peer until a route is clear."},
-    {Py_tp_new, router_new},
     {Py_tp_dealloc, router_dealloc},
     {Py_tp_traverse, router_traverse},
     {Py_tp_clear, router_clear},
@@ -338,7 +319,7 @@ static PyType_Slot router_slots[] = {
 static PyType_Spec router_spec = {
     .name = "asteri_native._reactor.Router",
     .basicsize = sizeof(router),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = router_slots,
 };
 
@@ -349,5 +330,6 @@ reactor_add_router(PyObject *module)
     if (asteri_add_type(module, &router_spec, &state->router_type) < 0) {
         return -1;
     }
+    state->router_type->tp_vectorcall = router_new; /* in place of a `__new__`: one for every peer */
     return asteri_add_contract(state->router_type, ASTERI_CONNECTION_ATTRIBUTE, ASTERI_CONNECTION_CAPSULE, &functions);
 }

@@ -32,7 +32,8 @@ typedef struct {
 static PyObject *
 key_new(selector *self, PyObject *fileobj, PyObject *fd, PyObject *events, PyObject *data)
 {
-    return named_tuple(self->state->selector_key, PyTuple_Pack(4, fileobj, fd, events, data));
+    PyObject *items[] = {fileobj, fd, events, data};
+    return named_tuple(self->state->selector_key, items, 4);
 }
 
 /* The key of a file object, as a new reference. NULL: an exception. */

@@ -46,8 +46,11 @@ int reactor_add_reactor(PyObject *module);  /* methods.c */
 int reactor_add_selector(PyObject *module); /* selector.c */
 int reactor_add_wall(PyObject *module);     /* wall.c */
 
-/* A new instance of a subclass of tuple, as its own `__new__` makes it; `items` is stolen, also on failure. */
-PyObject *named_tuple(PyTypeObject *type, PyObject *items);
+/* A new instance of a subclass of tuple, as its own `__new__` makes it. */
+PyObject *named_tuple(PyTypeObject *type, PyObject *const *items, Py_ssize_t count);
+
+/* What a ConnectionFactory gives for a peer: a new reference. */
+PyObject *connection_new(PyObject *factory, PyObject *peer, double now);
 
 /* The exception that is set is logged with `message` and is set no more. 0; -1: what the log has raised. */
 int log_exception(reactor_state *state, const char *message);

@@ -63,7 +63,8 @@ class Service:
         self.slot = slot
         self._handshake_timeout = server.handshake_timeout
         self._kernel: Kernel = registry.kernel()
-        self._routes = [Route(spec.name, spec.sniff, spec.bind(config)) for spec in registry.protocols_for(server.http)]
+        protocols = registry.protocols_for(server.http)
+        self._routes = tuple(Route(spec.name, spec.sniff, spec.bind(config)) for spec in protocols)
         self._limits = Limits(process, time.monotonic())
         self._access = self._kernel.access_log(access) if access is not None else None
         timeout = server.request_timeout or 0.0
