@@ -17,7 +17,7 @@ typedef struct {
     PyObject *peer;
     PyObject *events; /* list of tuples (kind, line) */
     PyObject *line;   /* the running one, or NULL */
-    PyObject *pieces; /* list: bytes, (file, offset, length), or None for a reset */
+    PyObject *pieces; /* list: bytes, (file, offset, length), None for a reset or ... for a close */
     char *input, *output;
     Py_ssize_t input_size, output_size, output_start;
     double due;
@@ -159,8 +159,8 @@ lines_data_to_send(PyObject *object, double Py_UNUSED(now), asteri_piece *pieces
         PyObject *item = Py_NewRef(PyList_GET_ITEM(self->pieces, 0));
         PyList_SetSlice(self->pieces, 0, 1, NULL);
         asteri_piece *piece = &pieces[count++];
-        if (item == Py_None) {
-            *piece = (asteri_piece){.kind = ASTERI_RESET};
+        if (item == Py_None || item == Py_Ellipsis) {
+            *piece = (asteri_piece){.kind = item == Py_None ? ASTERI_RESET : ASTERI_CLOSE};
             self->closed = 2; /* nothing begins behind it */
             Py_DECREF(item);
         } else if (PyTuple_Check(item)) {

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from asteri_core.api import RESET, FileSlice, Finished, Peer, Started
+from asteri_core.api import CLOSE, RESET, FileSlice, Finished, Peer, Started
 from asteri_core.testing import FakeClock
 
 RECORDS = socket.SOCK_SEQPACKET
@@ -287,16 +287,19 @@ def test_the_methods_of_a_native_connection_give_events_and_bytes(alone: Any) ->
     assert alone.data_to_send(1.0) == [b""]
 
 
-def test_the_methods_of_a_native_connection_hand_out_owners_files_and_a_reset(alone: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("end", "handed_out"), [(None, RESET), (..., CLOSE)], ids=["reset", "close"])
+def test_the_methods_of_a_native_connection_hand_out_owners_files_and_ends(
+    alone: Any, end: Any, handed_out: Any, tmp_path: Path
+) -> None:
     alone.receive_data(b"many\n", 0.0)
     (started,) = alone.events()
     many = [b"%d" % number for number in range(100)]
     with (tmp_path / "file").open("wb") as file:
-        started.exchange.hand_out(*many, (file, 2, 3), None)
+        started.exchange.hand_out(*many, (file, 2, 3), end)
         sent = alone.data_to_send(0.0)
-        assert sent == [*many, FileSlice(file, 2, 3), RESET]
+        assert sent == [*many, FileSlice(file, 2, 3), handed_out]
     assert all(one is other for one, other in zip(sent, many, strict=False))
-    assert sent[-1] is RESET
+    assert sent[-1] is handed_out
     assert alone.events() == [Finished(started.exchange)]
 
 

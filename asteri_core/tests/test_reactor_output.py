@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from asteri_core.api import RESET, FileSlice, Peer, Sendable
+from asteri_core.api import CLOSE, RESET, FileSlice, Peer, Sendable
 from asteri_core.reactor.stream import LINGER_BYTES
 from asteri_core.testing.lines import LineConnection
 
@@ -98,6 +98,14 @@ def test_a_reset_reaches_the_peer_as_one(served: Any) -> None:
         with pytest.raises(ConnectionResetError):
             client.recv(100)
         assert served.reactor.connections == 0
+
+
+def test_a_close_waits_for_nobody_and_the_bytes_before_it_arrive(served: Any) -> None:
+    served.factory = lambda peer, now: FileConnection(peer, (b"bye\n", CLOSE))
+    with served.connect() as client:
+        served.until(lambda: served.reactor.connections == 0)
+        assert client.recv(100) == b"bye\n"
+        assert client.recv(100) == b""
 
 
 def test_a_large_file_to_a_slow_reader_arrives_whole(served: Any) -> None:

@@ -6,8 +6,9 @@ It watches its driver: what is called in a state in which nothing may be called 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import EllipsisType
 
-from asteri_core.api import RESET, Event, FileSlice, Finished, Peer, Sendable, Started
+from asteri_core.api import CLOSE, RESET, Event, FileSlice, Finished, Peer, Sendable, Started
 
 NEVER = float("inf")
 
@@ -23,13 +24,14 @@ class Line:
         """The whole answer in one piece, which is usual; now and then not of the usual type."""
         self.hand_out(bytearray(data) if len(data) % 3 == 0 else data)
 
-    def hand_out(self, *pieces: Sendable | tuple[object, int, int] | None) -> None:
-        """The whole answer; None for a reset behind it."""
+    def hand_out(self, *pieces: Sendable | tuple[object, int, int] | EllipsisType | None) -> None:
+        """The whole answer; None for a reset behind it, ... for a close."""
         connection = self.connection
         if connection.line is not self or connection.ending:
             raise ConnectionError("the line is over")
         for piece in pieces:
-            item = RESET if piece is None else FileSlice(*piece) if isinstance(piece, tuple) else piece
+            item = FileSlice(*piece) if isinstance(piece, tuple) else piece
+            item = RESET if item is None else CLOSE if item is ... else item
             connection.pieces.append(item)  # type: ignore[arg-type]
         connection.ending = True
         connection.wake()
@@ -79,7 +81,7 @@ class Lines:
         pieces, self.pieces = self.pieces, []
         if self._closed:
             pieces.append(b"")
-        self._ended = bool(pieces) and (pieces[-1] is RESET or self._closed)
+        self._ended = bool(pieces) and (pieces[-1] is RESET or pieces[-1] is CLOSE or self._closed)
         if self.ending and self.line is not None:
             self._finish(self.line)
             self._begin()

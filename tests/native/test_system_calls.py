@@ -35,3 +35,17 @@ def test_a_request_costs_one_receive_and_one_send(tmp_path: Path, model: Model, 
     assert calls.count("recvfrom", "read") <= REQUESTS + OTHERS
     assert calls.count("sendto", "sendmsg", "write", "writev") <= REQUESTS + OTHERS
     assert len(calls.made) <= 3 * REQUESTS + 3 * OTHERS
+
+
+def test_a_connection_with_one_request_costs_six_calls_and_its_share_of_the_wait(tmp_path: Path) -> None:
+    environ = {"ASTERI_IMPL": "native"}
+    with running_server("wsgi:app", cwd=APPLICATIONS, environ=environ) as server:
+        (pid,) = server.workers()
+        with traced(pid, tmp_path) as calls:
+            for _ in range(REQUESTS):
+                with Peer(server.connect()) as peer:
+                    peer.send(request("GET", "/hello", "Connection: close"))
+                    assert peer.answer().status == 200
+    assert calls.count("epoll_wait", "epoll_pwait", "epoll_pwait2") <= 2 * REQUESTS + OTHERS
+    # accept4, epoll_ctl, recv, send (with what follows: the end), epoll_ctl, close; accept4 when none is left
+    assert len(calls.made) <= (7 + 2) * REQUESTS + 3 * OTHERS

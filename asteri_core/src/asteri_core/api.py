@@ -16,6 +16,7 @@ from .errors import (
 )
 from .hooks import hookimpl
 from .sansio.connection import (
+    CLOSE,
     RESET,
     Address,
     Colour,
@@ -50,6 +51,7 @@ from .twins import native_twin
 
 __all__ = [
     "API_VERSION",
+    "CLOSE",
     "RESET",
     "Address",
     "ApplicationContext",

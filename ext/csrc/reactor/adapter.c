@@ -196,7 +196,9 @@ as_piece(reactor_state *state, PyObject *item, asteri_piece *piece)
     piece->kind = ASTERI_BYTES;
     if (piece->size == 0) {
         Py_CLEAR(piece->owner);
-        piece->kind = item == state->api.reset ? ASTERI_RESET : ASTERI_HALF_CLOSE;
+        piece->kind = item == state->api.reset   ? ASTERI_RESET
+                      : item == state->api.close ? ASTERI_CLOSE
+                                                 : ASTERI_HALF_CLOSE;
     }
     return 0;
 }

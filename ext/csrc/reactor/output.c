@@ -226,16 +226,20 @@ gather(stream *self, struct iovec *slices, size_t *total)
     return count;
 }
 
-/* Whether a file follows the `count` slices that stand first: then they wait for its beginning. */
+/* Whether a file or a polite end follows the `count` slices that stand first: then they wait, and leave with it. */
 static int
-file_follows(stream *self, int count)
+more_follows(stream *self, int count)
 {
     queue *unsent = self->unsent;
     if (unsent == NULL) {
         return 0;
     }
     Py_ssize_t index = unsent->first + count - (self->cork != NULL);
-    return index < unsent->count && unsent->pieces[index].kind == ASTERI_FILE && unsent->pieces[index].length > 0;
+    if (index == unsent->count) {
+        return 0;
+    }
+    const asteri_piece *next = &unsent->pieces[index];
+    return next->kind == ASTERI_FILE ? next->length > 0 : next->kind != ASTERI_RESET;
 }
 
 /* Whatever is freed may call back, and what that does to the connection must not reach what is still in the queue. 0;
@@ -290,7 +294,7 @@ send_bytes(stream *self)
     struct iovec slices[ROOM];
     size_t total;
     int count = gather(self, slices, &total);
-    int flags = MSG_NOSIGNAL | (file_follows(self, count) ? MSG_MORE : 0);
+    int flags = MSG_NOSIGNAL | (more_follows(self, count) ? MSG_MORE : 0);
     ssize_t sent;
     do {
         if (count == 1) {
@@ -373,9 +377,16 @@ send_file(stream *self)
 static int
 end_of_output(stream *self)
 {
-    int reset = head_of(self)->kind == ASTERI_RESET;
+    asteri_piece_kind end = head_of(self)->kind;
     output_clear(self);
-    return reset ? stream_reset(self) : stream_half_close(self);
+    switch (end) {
+    case ASTERI_RESET:
+        return stream_reset(self);
+    case ASTERI_CLOSE:
+        return stream_close(self);
+    default:
+        return stream_half_close(self);
+    }
 }
 
 int

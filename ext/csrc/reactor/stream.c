@@ -206,8 +206,8 @@ stream_traverse(stream *self, visitproc visit, void *arg)
     return output_traverse(self, visit, arg);
 }
 
-static int
-close_stream(stream *self)
+int
+stream_close(stream *self)
 {
     if (pass_last_events(self) < 0) {
         return -1;
@@ -221,11 +221,11 @@ stream_half_close(stream *self)
 {
     if (self->flags & STREAM_EOF || self->reactor->now >= self->progress + LINGER_SECONDS) {
         /* Nothing of ours can still be on its way: the peer of an idle connection holds nothing up. */
-        return close_stream(self);
+        return stream_close(self);
     }
     self->source.state = STREAM_LINGERING;
     if (shutdown(self->source.fd, SHUT_WR) < 0) {
-        return close_stream(self);
+        return stream_close(self);
     }
     return 0;
 }
@@ -236,7 +236,7 @@ stream_reset(stream *self)
     /* SO_LINGER with a time of zero: close sends a reset (POSIX.1-2017, setsockopt, and tcp(7)). */
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(self->source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-    return close_stream(self);
+    return stream_close(self);
 }
 
 /* If that cuts an answer, the peer gets a reset: content that ends with the connection would look whole. */
@@ -261,7 +261,7 @@ stream_lose(stream *self)
         }
         cut |= ended;
     }
-    return cut ? stream_reset(self) : close_stream(self);
+    return cut ? stream_reset(self) : stream_close(self);
 }
 
 /* The connection has raised. */
@@ -321,7 +321,7 @@ read_some(stream *self)
     }
     if (self->source.state == STREAM_LINGERING) {
         self->lingered += (uint32_t)size;
-        return size == 0 || self->lingered > LINGER_BYTES ? close_stream(self) : 0;
+        return size == 0 || self->lingered > LINGER_BYTES ? stream_close(self) : 0;
     }
     if (size > 0) {
         return self->functions->receive_data(self->connection, reactor->buffer, size, reactor->now);
@@ -567,7 +567,7 @@ stream_expire(stream *self)
     int status = 0;
     if (self->source.state == STREAM_LINGERING) {
         if (reactor->now >= self->progress + LINGER_SECONDS) {
-            status = close_stream(self);
+            status = stream_close(self);
         }
     } else if (self->source.state == STREAM_OPEN) {
         if (self->unsent != NULL && reactor->now >= self->progress + reactor->write_timeout) {

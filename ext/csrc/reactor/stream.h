@@ -1,7 +1,7 @@
 /* One connected socket of the reactor: the twin of `asteri_core.reactor.stream`, and of `sansio.session` within it.
  *
  *     OPEN ──half-close sent──▶ LINGERING ──EOF, cap or deadline──▶ CLOSED
- *       └────────────── lost, or write time-out ───────────────────────┘
+ *       └──────── closed by the connection, lost, or write time-out ───┘
  *
  * A stream is no Python object. It has a place in a slab of its reactor, and stays there after it has been closed until
  * nobody can have its address any more. Only the holder of the reactor's lock calls these functions.
@@ -93,6 +93,7 @@ int stream_abandon(stream *self); /* gives the peer up; everything that runs for
 
 int stream_lose(stream *self); /* the transport is of no use any more */
 int stream_half_close(stream *self);
+int stream_close(stream *self);
 int stream_reset(stream *self);
 
 /* -- for reactor.c ------------------------------------------------------------------------------------------------- */

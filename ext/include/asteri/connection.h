@@ -49,6 +49,7 @@ typedef enum {
     ASTERI_FILE,       /* owner: an object with fileno(), a regular file; offset, length */
     ASTERI_HALF_CLOSE, /* nothing follows: shut down the sending side */
     ASTERI_RESET,      /* nothing follows: reset, what was sent is not whole */
+    ASTERI_CLOSE,      /* nothing follows, and the peer has said that it sends no more: close */
 } asteri_piece_kind;
 
 typedef struct {
@@ -117,7 +118,7 @@ asteri_connection_of(PyTypeObject *type)
 typedef struct {
     PyObject *started, *finished, *switched, *failed; /* classes of asteri_core.api; owned, as all here */
     PyObject *file_slice;                             /* FileSlice */
-    PyObject *reset;                                  /* RESET */
+    PyObject *reset, *close;                          /* RESET, CLOSE */
 } asteri_connection_api;
 
 /* Its objects, for the table of the module (module_state.h). */
@@ -127,6 +128,7 @@ typedef struct {
         ASTERI_FOUND(state, member.switched, "asteri_core.api", "Switched"),                                           \
         ASTERI_FOUND(state, member.failed, "asteri_core.api", "Failed"),                                               \
         ASTERI_FOUND(state, member.file_slice, "asteri_core.api", "FileSlice"),                                        \
-        ASTERI_FOUND(state, member.reset, "asteri_core.api", "RESET")
+        ASTERI_FOUND(state, member.reset, "asteri_core.api", "RESET"),                                                 \
+        ASTERI_FOUND(state, member.close, "asteri_core.api", "CLOSE")
 
 #endif

@@ -198,6 +198,8 @@ asteri_piece_object(const asteri_connection_api *api, const asteri_piece *piece)
         return PyBytes_FromStringAndSize(NULL, 0);
     case ASTERI_RESET:
         return Py_NewRef(api->reset);
+    case ASTERI_CLOSE:
+        return Py_NewRef(api->close);
     default:
         return asteri_piece_bytes(piece);
     }

@@ -23,6 +23,7 @@ h1_connection_new(h1_binding *binding, PyObject *peer, double now)
     self->scheme = scheme;
     h1_parser_init(&self->parser, &binding->limits, &binding->heads);
     self->stage = H1_IDLE;
+    self->end = ASTERI_HALF_CLOSE;
     self->now = now;
     self->deadline = now + binding->limits.header_timeout;
     self->allowance = H1_NO_TIME;
@@ -306,7 +307,9 @@ conclude(h1_connection *self)
     h1_drop_decoder(self);
     self->deadline = H1_NO_TIME;
     h1_happen(self, ASTERI_FINISHED, Py_NewRef(exchange));
-    int keeps = exchange->keeps && exchange->http.incoming == HTTP_RECEIVED;
+    int received = exchange->http.incoming == HTTP_RECEIVED;
+    int keeps = received && exchange->keeps;
+    int is_last = received && !exchange->head->persistent;
     int result = h1_exchange_close(exchange);
     Py_DECREF(exchange);
     if (result < 0) {
@@ -325,6 +328,9 @@ conclude(h1_connection *self)
     }
     if (keeps) {
         return next_request(self);
+    }
+    if (is_last && self->input_end == self->input_start && self->end != ASTERI_RESET) {
+        self->end = ASTERI_CLOSE;
     }
     h1_drop_input(self);
     self->stage = H1_CLOSING;
@@ -403,7 +409,7 @@ h1_connection_ready(h1_connection *self, double now, Py_ssize_t room, h1_ready *
         return -1;
     }
     if (self->stage == H1_CLOSING) {
-        ready->end = self->reset ? ASTERI_RESET : ASTERI_HALF_CLOSE;
+        ready->end = self->end;
         self->stage = H1_CLOSED;
     }
     self->output.queued = 0;

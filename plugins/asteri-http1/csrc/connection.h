@@ -50,7 +50,7 @@ typedef struct h1_connection {
     unsigned char draining;
     unsigned char eof;
     unsigned char ending; /* the running exchange is over as soon as the output has been handed over */
-    unsigned char reset;
+    unsigned char end; /* the last piece: ASTERI_HALF_CLOSE, ASTERI_RESET or ASTERI_CLOSE */
 } h1_connection;
 
 PyObject *h1_connection_new(h1_binding *binding, PyObject *peer, double now);
@@ -79,7 +79,7 @@ h1_connection_is_silent(const h1_connection *self)
 typedef struct {
     Py_ssize_t pieces; /* of the output */
     int whole;         /* that is all of it, and already counted off */
-    int end;           /* ASTERI_HALF_CLOSE or ASTERI_RESET to follow them, or 0 */
+    int end;           /* the last piece, which is to follow them, or 0 */
 } h1_ready;
 /* Finds out what is ready, of which no more than `room` pieces are to be handed over. */
 int h1_connection_ready(h1_connection *self, double now, Py_ssize_t room, h1_ready *ready);

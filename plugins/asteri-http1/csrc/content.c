@@ -240,7 +240,9 @@ h1_exchange_abort(h1_exchange *self)
     self->keeps = 0;
     connection->output.head = 0;
     /* Content that ends with the connection looks whole wherever it ends (RFC 9112 section 8). */
-    connection->reset = http->sent > 0 && !http->has_length && !self->chunked && !http->silent;
+    if (http->sent > 0 && !http->has_length && !self->chunked && !http->silent) {
+        connection->end = ASTERI_RESET;
+    }
     h1_connection_complete(connection, NULL);
     return h1_connection_wake(connection);
 }

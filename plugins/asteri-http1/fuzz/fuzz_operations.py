@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from asteri_core.api import (
+    CLOSE,
     RESET,
     ConnectionFactory,
     Disconnected,
@@ -48,6 +49,7 @@ from asteri_http1.writer import Signature
 sys.path.insert(0, str(Path(__file__).parent))
 from native_contract import ContractConnection, through_contract
 
+ENDS = ("half-close", "reset", "close")
 DOCUMENTED = (Disconnected, LocalProtocolError, RemoteProtocolError)
 REFUSALS = {400, 408, 413, 414, 417, 431, 501, 505}
 HEAD = re.compile(
@@ -169,11 +171,11 @@ class Twin:
         return len(pieces)
 
     def _send(self, piece: Sendable) -> None:
-        assert not self.sent or self.sent[-1] not in ("half-close", "reset"), "bytes after the end"
+        assert not self.sent or self.sent[-1] not in ENDS, "bytes after the end"
         if isinstance(piece, FileSlice):
             self.sent.append(piece)
         elif not len(piece):
-            self.sent.append("reset" if piece is RESET else "half-close")
+            self.sent.append("reset" if piece is RESET else "close" if piece is CLOSE else "half-close")
         elif self.sent and isinstance(self.sent[-1], bytearray):
             self.sent[-1] += piece
         else:
@@ -229,7 +231,7 @@ class Script:
 
     @property
     def closed(self) -> bool:
-        return self.twins[0].sent[-1:] in (["half-close"], ["reset"])
+        return bool(self.twins[0].sent) and self.twins[0].sent[-1] in ENDS
 
     @property
     def switched(self) -> bool:

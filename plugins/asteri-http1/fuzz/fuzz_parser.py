@@ -97,8 +97,9 @@ def play(factory: ConnectionFactory, pieces: Iterable[bytes]) -> object:
                     running = []
             for item in connection.data_to_send(0.0):
                 news = True
-                output.append(bytes(item) or b"<half-close>")  # type: ignore[arg-type]
-        if b"<half-close>" in output:
+                # Which end it is depends on what has come already.
+                output.append(bytes(item) or b"<end>")  # type: ignore[arg-type]
+        if output and output[-1] == b"<end>":
             break
     return re.sub(rb"date: [^\r]*|HTTP/1.1 100 Continue\r\n\r\n", b"", b"".join(output)), seen
 

@@ -26,6 +26,7 @@ from functools import cache
 from typing import Any
 
 from asteri_core.api import (
+    CLOSE,
     RESET,
     Config,
     Connection,
@@ -100,7 +101,8 @@ class Driver(Structure):
 
 
 STARTED, FINISHED, SWITCHED, FAILED = range(1, 5)
-BYTES, FILE, HALF_CLOSE, RESETS = range(1, 5)
+BYTES, FILE, HALF_CLOSE, RESETS, CLOSES = range(1, 6)
+ENDS = {HALF_CLOSE: b"", RESETS: RESET, CLOSES: CLOSE}
 EVENT = 1
 FACTS = (
     "method",
@@ -329,7 +331,7 @@ class ContractConnection:
         assert bool(data) == (piece.kind == BYTES)
         if piece.kind == FILE:
             return FileSlice(owner, piece.offset, piece.length)
-        return RESET if piece.kind == RESETS else data
+        return ENDS.get(piece.kind, data)
 
     def deadline(self) -> float | None:
         deadline = self._call["deadline"](self.real)

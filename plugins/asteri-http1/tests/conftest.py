@@ -10,6 +10,7 @@ from pathlib import Path
 import h11
 import pytest
 from asteri_core.api import (
+    CLOSE,
     Connection,
     ConnectionFactory,
     Disconnected,
@@ -140,7 +141,7 @@ class Dialogue:
             for piece in self.connection.data_to_send(self.now):
                 assert not self.closed, "bytes after the half-close"
                 news = True
-                if piece == b"" and isinstance(piece, bytes):
+                if piece is CLOSE or (piece == b"" and isinstance(piece, bytes)):
                     self.closed = True
                 else:
                     self.sent.append(piece)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from asteri_core.api import Connection, Disconnected, LocalProtocolError, Want
+from asteri_core.api import CLOSE, Connection, Disconnected, LocalProtocolError, Want
 
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 BAD = b"GET /bad HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n"
@@ -339,6 +339,35 @@ def test_a_response_leaves_in_one_piece_and_then_nothing(dialogue):
     assert [type(event).__name__ for event in talk.connection.events()] == ["Finished"]
     assert not talk.connection.data_to_send(talk.now)
     assert not talk.connection.events()
+
+
+LAST = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+LAST_POST = b"POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 2\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("received", "fields", "closes"),
+    [
+        (LAST, [], True),
+        (b"GET / HTTP/1.0\r\n\r\n", [], True),
+        (LAST_POST + b"ab", [], True),
+        (LAST_POST + b"a", [], False),
+        (LAST + b"\r\n", [], False),
+        (GET, [(b"connection", b"close")], False),
+    ],
+    ids=["close", "1.0", "whole-body", "part-of-a-body", "more-has-come", "closed-by-the-response"],
+)
+def test_a_connection_is_closed_at_once_only_where_the_client_has_said_that_it_sends_no_more(
+    dialogue, received, fields, closes
+):
+    talk = dialogue()
+    talk.connection.receive_data(received, talk.now)
+    (started,) = talk.connection.events()
+    started.exchange.respond(200, fields)
+    started.exchange.send(b"", end=True)
+    end = list(talk.connection.data_to_send(talk.now))[-1]
+    assert (end is CLOSE) is closes
+    assert len(end) == 0
 
 
 def test_the_half_close_is_the_last_item_ever(dialogue):

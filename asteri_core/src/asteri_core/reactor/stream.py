@@ -1,11 +1,12 @@
 """One connected socket of the reactor: reads what its session wants, writes what its session has, and closes well.
 
     OPEN ──half-close sent──▶ LINGERING ──EOF, cap or deadline──▶ CLOSED
-      └────────────── lost, or write time-out ───────────────────────┘
+      └──────── closed by the session, lost, or write time-out ──────┘
 
 Lingering: after our half-close the peer's remaining bytes are read and thrown away for a while, because closing a
 socket with unread bytes makes the operating system send a reset that can destroy the answer on its way (RFC 9112
-section 9.6). A stream never looks at a byte, and only the reactor's lock holder calls it.
+section 9.6). Where the session knows that none can come, it asks for the close itself. The last bytes leave together
+with the end, in one segment. A stream never looks at a byte, and only the reactor's lock holder calls it.
 
 Connections never raise. One that does all the same, by a defect in a protocol, loses its own peer (`_give_up`), and the
 others stay: whatever a peer sends, it cannot end a worker.
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING
 
-from ..sansio.connection import RESET, Connection, Failed, FileSlice, Finished, Peer, Sendable, Started
+from ..sansio.connection import CLOSE, RESET, Connection, Failed, FileSlice, Finished, Peer, Sendable, Started
 from ..sansio.session import Session
 
 if TYPE_CHECKING:
@@ -283,6 +284,8 @@ class Stream:
                     unsent.clear()
                     if piece is RESET:
                         self._reset()
+                    elif piece is CLOSE:
+                        self._close()
                     else:
                         self._half_close(now)
                     return
@@ -298,11 +301,14 @@ class Stream:
         """Send the bytes at the front of the queue in one call; False if not all of them left."""
         unsent = self._unsent
         pieces: list[bytes | bytearray | memoryview] = []
+        flags = 0
         for piece in unsent:
             if isinstance(piece, FileSlice) or not piece or len(pieces) == 64:
+                if not (piece is RESET or (isinstance(piece, FileSlice) and not piece.length)):
+                    flags = socket.MSG_MORE
                 break
             pieces.append(piece)
-        sent = self._socket.sendmsg(pieces)
+        sent = self._socket.sendmsg(pieces, (), flags)
         for piece in pieces:
             if sent < len(piece):
                 if sent:

@@ -68,6 +68,9 @@ Sendable = bytes | bytearray | memoryview | FileSlice
 RESET: Final = memoryview(b"")
 """In place of the half-close: what was sent is not whole, and nothing but a reset can tell the peer."""
 
+CLOSE: Final = memoryview(b"")
+"""In place of the half-close: the peer has said that it sends no more, so there is nothing to wait for."""
+
 
 class Want(enum.Enum):
     """What one can wait for on an exchange."""
@@ -205,8 +208,8 @@ class Connection(Protocol):
     def data_to_send(self, now: float) -> Sequence[Sendable]:
         """Bytes for the peer, in order, as much as is ready and fits. Called again only when all of it has left.
 
-        An empty ``bytes`` asks for a half-close after what came before it, `RESET` for a reset. Each is the last item
-        ever.
+        An empty ``bytes`` asks for a half-close after what came before it, `CLOSE` for the end of both directions,
+        `RESET` for a reset. Each is the last item ever.
         """
 
     def deadline(self) -> float | None:

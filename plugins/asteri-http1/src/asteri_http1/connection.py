@@ -19,6 +19,7 @@ import enum
 from collections.abc import Callable, Sequence
 
 from asteri_core.api import (
+    CLOSE,
     RESET,
     Connection,
     Disconnected,
@@ -71,6 +72,7 @@ class Http1Connection:
         "_deadline",
         "_decoder",
         "_drain",
+        "_end",
         "_ending",
         "_eof",
         "_events",
@@ -81,7 +83,6 @@ class Http1Connection:
         "_out",
         "_parser",
         "_queued",
-        "_reset",
         "_settings",
         "_signature",
         "_state",
@@ -97,7 +98,6 @@ class Http1Connection:
         self._signature = signature
         self._parser = HeadParser(settings)
         self._state = _IDLE
-        self._reset = False
         self._now = now
         self._deadline: float | None = now + settings.header_timeout
         self._lag = False
@@ -111,6 +111,8 @@ class Http1Connection:
         self._buffer = b""
         """What came in behind the running request."""
         self._exchange: Http1Exchange | None = None
+        self._end: Sendable = b""
+        """The last item of the output."""
         self._ending = False
         """Whether the running exchange is over as soon as `_out` has been handed over."""
         self._successor: Connection | None = None
@@ -318,7 +320,7 @@ class Http1Connection:
         if self._state is _CLOSING:
             out.extend(self._out)
             self._out = []
-            out.append(RESET if self._reset else b"")
+            out.append(self._end)
             self._state = _CLOSED
         return out
 
@@ -333,6 +335,7 @@ class Http1Connection:
         self._deadline = None
         self._events.append(Finished(exchange))
         keeps = exchange.keeps and exchange.received
+        last = exchange.is_last and exchange.received
         exchange.close()
         if self._successor is not None:
             leftover, self._buffer = self._buffer, b""
@@ -341,6 +344,8 @@ class Http1Connection:
         elif keeps:
             self._next()
         else:
+            if last and not self._buffer and self._end is not RESET:
+                self._end = CLOSE
             self._buffer = b""
             self._state = _CLOSING
 
@@ -416,7 +421,8 @@ class Http1Connection:
 
     def response_cut(self, unmarked: bool) -> None:
         """The running exchange has been cut; ``unmarked`` if the client could not tell by what it has received."""
-        self._reset = unmarked
+        if unmarked:
+            self._end = RESET
         self.response_complete()
 
     def body_due(self) -> None:

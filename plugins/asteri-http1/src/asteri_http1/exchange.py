@@ -61,6 +61,11 @@ class Http1Exchange(Exchange):
         self.keeps = head.persistent
         self._begin(connection.peer, head.chunked or bool(head.content_length), waits)
 
+    @property
+    def is_last(self) -> bool:
+        """Whether the client has said that it sends no request after this one (RFC 9112 section 9.6)."""
+        return not self._request.persistent
+
     # -- sending ---------------------------------------------------------------------------------------------
 
     def _transmit(self, data: Sendable, end: bool, trailers: Sequence[Header]) -> bool:
