@@ -47,11 +47,13 @@ from .specs import (
     ProtocolSpec,
     WorkerSpec,
 )
+from .trust import LOCAL_PEERS, TrustPolicy, trusted
 from .twins import native_twin
 
 __all__ = [
     "API_VERSION",
     "CLOSE",
+    "LOCAL_PEERS",
     "RESET",
     "Address",
     "ApplicationContext",
@@ -82,10 +84,12 @@ __all__ = [
     "Sniff",
     "Started",
     "Switched",
+    "TrustPolicy",
     "Want",
     "WorkerBootError",
     "WorkerSpec",
     "hookimpl",
     "native_twin",
     "setting",
+    "trusted",
 ]

@@ -96,6 +96,7 @@ class Exchange(ABC):
         "headers",
         "method",
         "peer",
+        "protocol",
         "query",
         "raw_path",
         "response_headers",
@@ -120,6 +121,8 @@ class Exchange(ABC):
     raw_path: bytes
     """The path, percent-encoded, without the query; ``b"*"`` for ``OPTIONS *``."""
     query: bytes
+    protocol: bytes
+    """What the client asks to talk instead of HTTP, in lower case: a token of Upgrade, or ``:protocol``; else empty."""
     content_length: int | None
     """The declared length of the body; None when there is no body or its length is not known."""
     has_body: bool
@@ -137,6 +140,7 @@ class Exchange(ABC):
         """Set everything that is not a fact of the request. The protocol sets those."""
         self.peer = peer
         self.scheme = peer.scheme
+        self.protocol = b""
         self.has_body = has_body
         self.expects_continue = expects_continue
         self.trailers = []

@@ -60,6 +60,7 @@ class Http1Exchange(Exchange):
         self._chunked = False
         self.keeps = head.persistent
         self._begin(connection.peer, head.chunked or bool(head.content_length), waits)
+        self.protocol = head.upgrade.lower()
 
     @property
     def is_last(self) -> bool:
