@@ -50,6 +50,8 @@ class Lines:
         """The running line is over when its answer has been handed out."""
         self.failure: Exception | None = None
         """What is raised next, once."""
+        self.unended: Line | None = None
+        """The line that was running when `lost` failed: nobody can tell its end."""
         self.pieces: list[Sendable] = []
         self._wrong = wrong
         self._input = b""
@@ -67,7 +69,9 @@ class Lines:
         self._begin()
 
     def lost(self, now: float) -> None:
+        self.unended, line = self.line, self.unended
         self._called("lost")
+        self.unended = line
         self._lost = True
         if self.line is not None:
             self._finish(self.line)
