@@ -90,12 +90,12 @@ def test_the_layout_is_the_documented_table(scoreboard):
     slot.end_request(6, 0.5, 500, 10)
     slot.begin_request(7, b"GET /x")
     slot.ask_recycle()
-    fields = struct.unpack_from("=3q2d7qd28qq176s", slot.buffer)
+    fields = struct.unpack_from("=3q2d7qd29qq168s", slot.buffer)
     assert fields[:12] == (123, State.DRAINING, 5, 4.0, 6.0, 1, 7, 8, 9, 1, 10, 1)
     assert fields[12] == 0.5
-    assert fields[13 + 19] == 1  # half a second: under 2**19 µs
-    assert fields[41:] == (6, b"GET /x".ljust(176, b"\0"))
-    assert struct.calcsize("=3q2d7qd28qq176s") == len(slot.buffer) == SLOT_SIZE
+    assert fields[14 + 19] == 1  # half a second: under 2**19 µs
+    assert fields[42:] == (6, b"GET /x".ljust(168, b"\0"))
+    assert struct.calcsize("=3q2d7qd29qq168s") == len(slot.buffer) == SLOT_SIZE
 
 
 def test_slots_are_indexed_iterated_and_counted(scoreboard):

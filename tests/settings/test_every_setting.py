@@ -10,8 +10,8 @@ from asteri_core.config import all_settings
 from asteri_core.registry import Registry
 
 ROOT = Path(__file__).parents[2]
-HTTP, LISTENING, PROCESSES, LOGS = (
-    f"tests/settings/test_{name}.py" for name in ("http", "listening", "processes", "logs")
+HTTP, LISTENING, PROCESSES, LOGS, TLS = (
+    f"tests/settings/test_{name}.py" for name in ("http", "listening", "processes", "logs", "tls")
 )
 STUCK, STOPPING, RECYCLING = (f"tests/lifecycle/test_{name}.py" for name in ("stuck", "stopping", "recycling"))
 
@@ -29,6 +29,18 @@ ACTING = {
     "write_timeout": f"{HTTP}::test_a_peer_that_reads_nothing_is_cut_off",
     "handshake_timeout": f"{HTTP}::test_a_peer_that_waits_is_let_go_after_its_time",
     "request_timeout": f"{STUCK}::test_an_overdue_request_is_answered_504_and_leaves_its_stack_and_others_go_on",
+    # TLS, and the PROXY header before it
+    "certfile": f"{TLS}::test_a_bind_speaks_tls_and_cleartext_as_the_client_begins",
+    "keyfile": f"{TLS}::test_a_bind_speaks_tls_and_cleartext_as_the_client_begins",
+    "keyfile_password": f"{TLS}::test_the_password_opens_an_encrypted_key",
+    "ca_certs": f"{TLS}::test_a_client_shows_its_certificate_where_it_is_asked",
+    "cert_reqs": f"{TLS}::test_a_client_shows_its_certificate_where_it_is_asked",
+    "ciphers": f"{TLS}::test_the_ciphers_are_those_asked_for",
+    "tls_min_version": f"{TLS}::test_the_oldest_version_is_the_one_asked_for",
+    "sni": f"{TLS}::test_the_certificate_is_that_of_the_name_asked_for",
+    "tls_reload": f"{TLS}::test_certificates_that_change_are_loaded_without_a_restart_and_bad_ones_are_not",
+    "proxy_protocol": f"{TLS}::test_a_trusted_proxy_says_who_its_client_is",
+    "proxy_allow_ips": f"{TLS}::test_the_header_of_anybody_else_is_no_header",
     # The application and its processes
     "app": f"{PROCESSES}::test_the_application_and_its_interface_are_those_named",
     "interface": f"{PROCESSES}::test_the_application_and_its_interface_are_those_named",

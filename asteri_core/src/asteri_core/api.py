@@ -12,6 +12,7 @@ from .errors import (
     LocalProtocolError,
     PluginError,
     RemoteProtocolError,
+    TlsError,
     WorkerBootError,
 )
 from .hooks import hookimpl
@@ -19,6 +20,7 @@ from .sansio.connection import (
     CLOSE,
     RESET,
     Address,
+    ClientCertificate,
     Colour,
     Connection,
     ConnectionFactory,
@@ -33,6 +35,7 @@ from .sansio.connection import (
     Sniff,
     Started,
     Switched,
+    TlsFacts,
     Want,
 )
 from .settings import setting
@@ -61,6 +64,7 @@ __all__ = [
     "AsteriError",
     "AsyncHandler",
     "BlockingHandler",
+    "ClientCertificate",
     "Colour",
     "Config",
     "ConfigurationError",
@@ -84,6 +88,8 @@ __all__ = [
     "Sniff",
     "Started",
     "Switched",
+    "TlsError",
+    "TlsFacts",
     "TrustPolicy",
     "Want",
     "WorkerBootError",

@@ -177,7 +177,7 @@ def _entry(
         if text is not None and (text != "" or (variable.startswith(PREFIX) and setting.kind == Kind(str))):
             raw: Any = text
             if setting.kind.repeated:
-                raw = [item.strip() for item in text.split(",") if item.strip()]
+                raw = [item.strip() for item in text.split(setting.facts.separator) if item.strip()]
             return _parsed(setting, raw, f"environment {variable}", variable)
     if name in values:
         return _parsed(setting, values[name], file, f"{name} in {file}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from .bind import parse_bind
 from .settings import setting
+from .trust import LOCAL_PEERS, trusted
 
 
 class Octal(int):
@@ -81,6 +82,19 @@ def worker_count(raw: Any) -> int:
         return int(raw)
     except (TypeError, ValueError):
         raise ValueError("a number or auto was expected") from None
+
+
+def cert_reqs(raw: Any) -> str:
+    """A word, or the number that gunicorn and ``ssl`` have for it."""
+    return {"0": "none", "1": "optional", "2": "required"}.get(str(raw).strip(), str(raw).strip().lower())
+
+
+def host_files(raw: Any) -> str:
+    """A name with the files of its certificate and key, as it was written."""
+    name, _, files = str(raw).partition("=")
+    if not name.strip() or not files.partition(",")[0].strip():
+        raise ValueError("HOST=CERT,KEY was expected")
+    return str(raw)
 
 
 def account(raw: Any) -> str | None:
@@ -167,6 +181,54 @@ class ServerSettings:
         metavar="SECONDS",
         minimum=0.001,
         check=seconds_or_off,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """TLS, and the PROXY header before it."""
+
+    certfile: str | None = setting(
+        None, "certificate chain in PEM, the server's first; with it every bind speaks TLS with who begins with it",
+        metavar="FILE",
+    )  # fmt: skip
+    keyfile: str | None = setting(None, "private key in PEM, by default in the certificate's file", metavar="FILE")
+    keyfile_password: str | None = setting(None, "password of an encrypted private key", metavar="TEXT", secret=True)
+    ca_certs: str | None = setting(
+        None, "certificates in PEM of those who sign the certificates of clients", metavar="FILE"
+    )
+    cert_reqs: str = setting(
+        "none",
+        "certificate of the client: none, optional (verified if there is one) or required",
+        choices=("none", "optional", "required"),
+        check=cert_reqs,
+    )
+    ciphers: str | None = setting(None, "cipher suites up to TLS 1.2, as OpenSSL lists them", metavar="LIST")
+    tls_min_version: str = setting(
+        "1.2", "oldest version of TLS that is spoken; older ones than these two are broken", choices=("1.2", "1.3")
+    )
+    sni: tuple[str, ...] = setting(
+        (),
+        "HOST=CERT,KEY: certificate for clients that ask for this name, or *.its-domain; may be repeated, in the "
+        "environment with ; between them",
+        metavar="HOST=CERT,KEY",
+        separator=";",
+        check=host_files,
+    )
+    tls_reload: bool = setting(
+        False, "watch the files of certificates and keys, and load them when they change, without a restart"
+    )
+    proxy_protocol: str = setting(
+        "off",
+        "PROXY header before a connection, from the peers of proxy_allow_ips: v1 or v2, which they then have to send, "
+        "or auto: either, or none",
+        choices=("off", "v1", "v2", "auto"),
+    )
+    proxy_allow_ips: tuple[str, ...] = setting(
+        LOCAL_PEERS,
+        "peers that may say by a PROXY header who their client is: addresses, networks, unix or *; may be repeated",
+        metavar="ADDRESS",
+        check=trusted,
     )
 
 
@@ -310,5 +372,5 @@ class LogSettings:
     )
 
 
-GROUPS: tuple[type, ...] = (ServerSettings, ProcessSettings, LogSettings)
+GROUPS: tuple[type, ...] = (ServerSettings, TlsSettings, ProcessSettings, LogSettings)
 """In the order of ``--help`` and of the settings page."""

@@ -7,7 +7,8 @@
     ├── WorkerBootError         the worker could not get ready, e.g. lifespan failed    (exit status 3)
     ├── BindError               an address is in use, forbidden or unknown              (exit status 1)
     ├── LocalProtocolError      our side asked for something the protocol forbids
-    └── RemoteProtocolError     the peer sent something the protocol forbids; carries the status to answer with
+    ├── RemoteProtocolError     the peer sent something the protocol forbids; carries the status to answer with
+    └── TlsError                TLS with a peer has failed, mostly the handshake
     Disconnected(ConnectionError)   the peer has left; what was to be read or sent is void
 
 What is raised elsewhere is a defect. Texts are lower case without a full stop: what was found, what was expected.
@@ -68,3 +69,7 @@ class RemoteProtocolError(AsteriError):
 
 class Disconnected(ConnectionError):
     """The peer has left, or the exchange was aborted: it cannot be read from or sent to any more."""
+
+
+class TlsError(AsteriError):
+    """TLS with a peer has failed. The text is the reason that OpenSSL gives."""

@@ -73,6 +73,11 @@ def when_ready(server: Any) -> None:
 
 
 @hookspec
+def ssl_context(config: Any, default_ssl_context_factory: Any) -> Any:
+    """TLS is on: the ``ssl.SSLContext`` to use, or None for the usual one, which the factory makes."""
+
+
+@hookspec
 def pre_fork(server: Any, worker: Any) -> None:
     """Just before a worker is forked."""
 
@@ -135,6 +140,6 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 
 LIFECYCLE = (
-    "on_starting", "on_reload", "when_ready", "pre_fork", "child_exit", "nworkers_changed", "on_exit", "post_fork",
-    "post_worker_init", "worker_int", "worker_abort", "pre_request", "post_request", "worker_exit",
+    "on_starting", "on_reload", "ssl_context", "when_ready", "pre_fork", "child_exit", "nworkers_changed", "on_exit",
+    "post_fork", "post_worker_init", "worker_int", "worker_abort", "pre_request", "post_request", "worker_exit",
 )  # fmt: skip

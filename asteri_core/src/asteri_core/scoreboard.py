@@ -19,9 +19,10 @@ on more. The current request's text alone may be caught in mid-change: it is for
         80  int64      sent           bytes of content sent
         88  int64      recycle        1: the worker asks to be replaced
         96  double     busy           seconds spent in requests, summed up
-       104  int64[28]  latency        requests by duration: bucket i counts those under 2**i µs, the last one all others
-       328  int64      current_size   bytes of `current` that count
-       336  char[176]  current        the request being run, e.g. b"GET /path"
+       104  int64      faults         connections closed for what no request was to blame for: a failed handshake
+       112  int64[28]  latency        requests by duration: bucket i counts those under 2**i µs, the last one all others
+       336  int64      current_size   bytes of `current` that count
+       344  char[168]  current        the request being run, e.g. b"GET /path"
        512             end of the slot
 
 No lock, no file, no daemon: it does not say what happened in the past, and does not outlive the arbiter.
@@ -38,11 +39,11 @@ from .sansio.lifecycle import State
 SLOT_SIZE = 512
 BUCKETS = 28
 """2**27 µs is 134 seconds: longer than any sensible request, short enough to keep a slot at 512 bytes."""
-CURRENT_SIZE = 176
+CURRENT_SIZE = 168
 
 # Indices of eight-byte fields.
 _PID, _STATE, _GENERATION, _BOOTED, _HEARTBEAT, _REQUESTS, _ACTIVE, _CONNECTIONS = range(8)
-_ACCEPTED, _ERRORS, _SENT, _RECYCLE, _BUSY, _LATENCY = range(8, 14)
+_ACCEPTED, _ERRORS, _SENT, _RECYCLE, _BUSY, _FAULTS, _LATENCY = range(8, 15)
 _CURRENT_SIZE = _LATENCY + BUCKETS
 _CURRENT = (_CURRENT_SIZE + 1) * 8
 
@@ -64,6 +65,7 @@ class Snapshot:
     sent: int
     recycle: bool
     busy: float
+    faults: int
     latency: tuple[int, ...]
     current: bytes
 
@@ -111,6 +113,10 @@ class Slot:
     def add_accepted(self, count: int = 1) -> None:
         """Connections were accepted."""
         self._ints[_ACCEPTED] += count
+
+    def add_fault(self) -> None:
+        """A connection was closed for what no request was to blame for."""
+        self._ints[_FAULTS] += 1
 
     def begin_request(self, active: int, text: bytes) -> None:
         """A request begins: how many are running now, and which one it is, cut to what fits."""
@@ -173,6 +179,7 @@ class Slot:
             sent=ints[_SENT],
             recycle=ints[_RECYCLE] != 0,
             busy=floats[_BUSY],
+            faults=ints[_FAULTS],
             latency=tuple(ints[_LATENCY : _LATENCY + BUCKETS]),
             current=bytes(self.buffer[_CURRENT : _CURRENT + size]),
         )

@@ -35,6 +35,8 @@ class Setting:
     """Whether HUP applies a changed value."""
     check: Callable[[Any], Any] | None = None
     """Turns the raw value (str from a command line, anything from a file) into the value, or raises ValueError."""
+    separator: str = ","
+    """Stands between the values of a repeated setting in the environment."""
     secret: bool = False
     """Whether the value is hidden when the configuration is printed."""
 

@@ -116,7 +116,12 @@ def test_help_shows_every_setting_in_its_group(
     for name in all_settings(Registry.load()):
         assert "APP" if name == "app" else f"--{name.replace('_', '-')}" in printed
     headings = [line for line in printed.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert headings[:4] == ["Command:", "Listening and connections:", "The application and its processes:", "Logs:"]
+    assert headings[:4] == [
+        "Command:",
+        "Listening and connections:",
+        "TLS, and the PROXY header before it:",
+        "The application and its processes:",
+    ]
     assert "Echo:" in headings
     assert "[default 1024]" in printed
     assert "-w, --workers COUNT" in printed

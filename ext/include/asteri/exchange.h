@@ -64,6 +64,9 @@ typedef enum {
     ASTERI_BODY,      /* the collected body, or None */
 } asteri_fact;
 
+/* The item of a Peer, a tuple: a TlsFacts, or None. Who makes exchanges without it may leave it out. */
+#define ASTERI_PEER_TLS 3
+
 typedef struct asteri_exchange_v1 {
     Py_ssize_t size; /* sizeof(struct asteri_exchange_v1) of whoever filled it in: later members may be missing */
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define ASTERI_BUCKETS 28
-#define ASTERI_CURRENT_SIZE 176
+#define ASTERI_CURRENT_SIZE 168
 
 typedef struct {
     int64_t pid;
@@ -23,6 +23,7 @@ typedef struct {
     int64_t sent;
     int64_t recycle;
     double busy;
+    int64_t faults;
     int64_t latency[ASTERI_BUCKETS];
     int64_t current_size;
     char current[ASTERI_CURRENT_SIZE];

@@ -378,16 +378,40 @@ find_kept(const asgi_scopes *scopes, const asgi_state *state, const asteri_reach
 static int
 offer_trailers(PyObject *extensions, const asgi_state *state, const asteri_reached *exchange)
 {
-    const asteri_request *request = exchange->functions->request(exchange->self);
-    if (!request->has_body || request->content_length >= 0) {
-        return 0;
-    }
     PyObject *trailers = exchange->functions->fact(exchange->self, ASTERI_TRAILERS);
     PyObject *extension = trailers != NULL ? PyDict_New() : NULL;
     int failed = extension == NULL || PyDict_SetItem(extension, state->name.trailers, trailers) < 0 ||
                  PyDict_SetItemString(extensions, "asteri.request.trailers", extension) < 0;
     Py_XDECREF(extension);
     return failed ? -1 : 0;
+}
+
+static int
+tell_tls(PyObject *extensions, const asgi_state *state, PyObject *tls)
+{
+    PyObject *extension = PyObject_CallOneArg(state->shared.tls_extension, tls);
+    int failed = extension == NULL || PyDict_SetItemString(extensions, "tls", extension) < 0;
+    Py_XDECREF(extension);
+    return failed ? -1 : 0;
+}
+
+/* The extensions that only some exchanges have. 0, -1. */
+static int
+extend(PyObject *extensions, const asgi_state *state, const asteri_reached *exchange)
+{
+    PyObject *peer = exchange->functions->fact(exchange->self, ASTERI_PEER);
+    if (peer == NULL) {
+        return -1;
+    }
+    if (PyTuple_Check(peer) && PyTuple_GET_SIZE(peer) > ASTERI_PEER_TLS && PyTuple_GET_ITEM(peer, ASTERI_PEER_TLS) != Py_None &&
+        tell_tls(extensions, state, PyTuple_GET_ITEM(peer, ASTERI_PEER_TLS)) < 0) {
+        return -1;
+    }
+    const asteri_request *request = exchange->functions->request(exchange->self);
+    if (!request->has_body || request->content_length >= 0) {
+        return 0;
+    }
+    return offer_trailers(extensions, state, exchange);
 }
 
 /* Sets a key of a scope that is lent to a value, which is stolen; NULL: the exception is set already. 0, -1. */
@@ -440,7 +464,7 @@ fill(asgi_scopes *scopes, const asgi_state *state, const asteri_reached *exchang
     PyObject *headers = lent->kept->headers;
     lent->scope = PyDict_Copy(lent->kept->template);
     if (lent->scope == NULL || asgi_scopes_take_containers(scopes, &lent->containers) < 0 ||
-        offer_trailers(lent->containers.extensions, state, exchange) < 0) {
+        extend(lent->containers.extensions, state, exchange) < 0) {
         return -1;
     }
     if (put(scopes, lent, ASGI_HEADERS_KEY, PyList_GetSlice(headers, 0, PyList_GET_SIZE(headers))) < 0 ||
@@ -461,8 +485,7 @@ renew(const asgi_scopes *scopes, const asgi_state *state, const asteri_reached *
     if (PyDict_GET_SIZE(scopes->state) > 0 && PyDict_Update(lent->values[ASGI_STATE_KEY], scopes->state) < 0) {
         return -1;
     }
-    return offer_trailers(lent->containers.extensions, state, exchange) < 0 ? -1
-                                                                            : put_connection(scopes, lent, exchange);
+    return extend(lent->containers.extensions, state, exchange) < 0 ? -1 : put_connection(scopes, lent, exchange);
 }
 
 asgi_lent *

@@ -53,6 +53,7 @@
     DO("asteri_asgi.endings", body_broken)                                                                             \
     DO("asteri_asgi.http", refuse)                                                                                     \
     DO("asteri_asgi.scope", scope_template)                                                                            \
+    DO("asteri_asgi.tls", tls_extension)                                                                               \
     DO("asteri_asgi.lifespan", Lifespan)                                                                               \
     DO("asteri_asgi.settings", AsgiSettings)                                                                           \
     DO("asteri_http.settings", HttpSettings)

@@ -290,6 +290,20 @@ put_body(const wsgi_response *response, wsgi_environ *environ)
     return done == NULL ? -1 : 0;
 }
 
+/* What is known of the TLS of a peer that has spoken it. */
+static int
+put_tls(const wsgi_response *response, wsgi_environ *environ, PyObject *peer)
+{
+    if (PyTuple_GET_SIZE(peer) <= ASTERI_PEER_TLS || PyTuple_GET_ITEM(peer, ASTERI_PEER_TLS) == Py_None) {
+        return 0;
+    }
+    Py_CLEAR(environ->kept); /* it is this peer's */
+    PyObject *arguments[] = {environ->dict, PyTuple_GET_ITEM(peer, ASTERI_PEER_TLS)};
+    PyObject *done = PyObject_Vectorcall(response->state->python.add_tls, arguments, 2, NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 static int
 put_early_hints(wsgi_response *response, wsgi_environ *environ)
 {
@@ -366,7 +380,7 @@ wsgi_environ_make(wsgi_environs *environs, wsgi_response *response, wsgi_environ
     }
     int failed = make_of_head(environs, response, template, peer, made);
     Py_DECREF(template);
-    if (failed || put_body(response, made) < 0 || put_early_hints(response, made) < 0) {
+    if (failed || put_tls(response, made, peer) < 0 || put_body(response, made) < 0 || put_early_hints(response, made) < 0) {
         Py_CLEAR(made->kept);
         return -1;
     }

@@ -16,6 +16,7 @@
     X(environs, "asteri_wsgi.environ", "Environs")                                                                     \
     X(key_of, "asteri_wsgi.environ", "key_of")                                                                         \
     X(add_body, "asteri_wsgi.environ", "add_body")                                                                     \
+    X(add_tls, "asteri_wsgi.tls", "add_tls")                                                                           \
     X(parse_status, "asteri_wsgi.head", "parse_status")                                                                \
     X(parse_headers, "asteri_wsgi.head", "parse_headers")                                                              \
     X(examine, "asteri_wsgi.head", "examine")                                                                          \

@@ -34,6 +34,7 @@ from ..specs import Config
 from . import privileges
 from .crew import Crew, Generation
 from .daemon import Daemon, detach
+from .entrance import contexts_of
 from .forking import WorkerMain
 from .handle import Handle
 from .listener import Listener, open_listeners, reopen_listeners
@@ -144,8 +145,9 @@ class Arbiter:
         if pid_file is not None:
             pid_file.check()
         self._hook("on_starting", server=self)
+        tls = contexts_of(self.registry, self.config)
         listeners = open_listeners(self.config[ServerSettings].bind, self.config[ServerSettings])
-        self._generations[0] = Generation(self.registry, self.config, tuple(listeners))
+        self._generations[0] = Generation(self.registry, self.config, tuple(listeners), tls)
         cleanup.callback(self._close_listeners)
         if settings.daemon:
             # Opened once where mistakes are seen, and then for the process that stays.
@@ -320,6 +322,8 @@ class Arbiter:
         """Make a generation of it. Changes nothing if it raises."""
         server = config[ServerSettings]
         former = self.config
+        current = self._generations.get(self._supervisor.generation)
+        tls = contexts_of(registry, config, None if current is None else current.tls)
         listeners, _ = reopen_listeners(self._listeners(), server.bind, server)
         self.config = config
         try:
@@ -332,7 +336,7 @@ class Arbiter:
         for listener in set(listeners).difference(self._listeners()):
             log.info("listening on %s (pid %d)", listener.url, self.pid)
         self.registry = registry
-        self._generations[self._supervisor.next_generation] = Generation(registry, config, tuple(listeners))
+        self._generations[self._supervisor.next_generation] = Generation(registry, config, tuple(listeners), tls)
 
     # -- what is to be done --------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from .listener import Listener
 
 if TYPE_CHECKING:
     from ..registry import Registry
+    from ..tls.contexts import Contexts
 
 READY = b"R"
 """What a worker writes to `WorkerContext.ready_fd` once it accepts connections."""
@@ -45,5 +46,7 @@ class WorkerContext:
     """Ends (EOF) when the arbiter is gone, however it went. The worker then drains and exits."""
     ready_fd: int
     """Takes `READY`. It is closed afterwards."""
+    tls: Contexts | None
+    """The certificates and session keys; None where there is no TLS."""
     server: Any
     """The first argument of the lifecycle hooks: the arbiter's public face."""

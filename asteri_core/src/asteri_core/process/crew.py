@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..logs import Logs
 from ..registry import Registry
@@ -26,6 +26,9 @@ from .handle import Handle
 from .listener import Listener
 from .signals import RELIEVE, Signals
 
+if TYPE_CHECKING:
+    from ..tls.contexts import Contexts
+
 log = logging.getLogger("asteri.error")
 
 
@@ -36,6 +39,7 @@ class Generation:
     registry: Registry
     config: Config
     listeners: tuple[Listener, ...]
+    tls: Contexts | None = None
 
 
 class Crew:
@@ -135,6 +139,7 @@ class Crew:
                     logs=logs,
                     lifeline_fd=self._lifeline,
                     ready_fd=writer,
+                    tls=generation.tls,
                     server=self._server,
                 )
                 be_worker(Birth(self._main, leave, self._user, self._group), context)

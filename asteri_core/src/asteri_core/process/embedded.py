@@ -28,6 +28,7 @@ from ..sansio.connection import Colour
 from ..scoreboard import Scoreboard
 from ..specs import AsyncHandler, WorkerSpec
 from ..worker_api import Host, TaskExecutor, watch_reactor
+from .entrance import contexts_of
 from .listener import Listener, open_listeners
 from .service import Service
 
@@ -185,7 +186,8 @@ class Server:
         if logs.access_logfile:
             self._access_file = LogFile(logs.access_logfile, 1)
             access = AccessLog(logs.access_logformat, self._access_file, log)
-        service = Service(self._registry, config, application, slot, access, worker=worker, owner=self)
+        tls = contexts_of(self._registry, config)
+        service = Service(self._registry, config, application, slot, access, worker=worker, owner=self, tls=tls)
         self._listeners = open_listeners(config[ServerSettings].bind, config[ServerSettings])
         self._service = service
         return service

@@ -12,22 +12,26 @@ import logging
 import socket
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..application import recognise
-from ..core_settings import ProcessSettings, ServerSettings
-from ..errors import RemoteProtocolError
+from ..core_settings import ProcessSettings, ServerSettings, TlsSettings
+from ..errors import AsteriError, RemoteProtocolError, TlsError
 from ..executors.executor import Executor, describe
 from ..kernel import Kernel
 from ..logs import AccessLog
 from ..reactor import Reactor
 from ..registry import Registry
 from ..sansio.connection import Colour, Connection, Peer
-from ..sansio.router import Route
 from ..scoreboard import Slot
 from ..specs import ApplicationContext, Config, InterfaceSpec, WorkerSpec
 from ..worker_api import Host, WorkerModel
+from .burst import Burst
+from .entrance import Entrance
 from .limits import Limits
+
+if TYPE_CHECKING:
+    from ..tls.contexts import Contexts
 
 log = logging.getLogger("asteri.error")
 
@@ -41,8 +45,9 @@ class Service:
     """Serves ``application`` as ``config`` says.
 
     ``worker`` is the worker model, by default the one of the settings. ``slot`` is where the numbers go, ``access``
-    the access log. ``owner`` is what request hooks get as their worker. Raises `PluginError` or `ConfigurationError`
-    when the parts do not fit, `ApplicationLoadError` when the application is of no known interface.
+    the access log. ``owner`` is what request hooks get as their worker. ``tls`` is what was made before the fork.
+    Raises `PluginError` or `ConfigurationError` when the parts do not fit, `ApplicationLoadError` when the application
+    is of no known interface.
     """
 
     def __init__(
@@ -56,15 +61,17 @@ class Service:
         worker: WorkerSpec | None = None,
         owner: Any = None,
         multiprocess: bool = False,
+        tls: Contexts | None = None,
     ) -> None:
         server, process = config[ServerSettings], config[ProcessSettings]
         interface = recognise(application, registry, process.interface)
         worker = worker or worker_for(registry, process, interface)
         self.slot = slot
-        self._handshake_timeout = server.handshake_timeout
         self._kernel: Kernel = registry.kernel()
-        protocols = registry.protocols_for(server.http)
-        self._routes = tuple(Route(spec.name, spec.sniff, spec.bind(config)) for spec in protocols)
+        self._handshakes = Burst("TLS handshakes have failed", log)
+        self._enter = Entrance(self._kernel, registry.protocols_for(server.http), config, tls).connect
+        self._tls = tls if tls is not None and config[TlsSettings].tls_reload else None
+        """The certificates, where they are watched."""
         self._limits = Limits(process, time.monotonic())
         self._access = self._kernel.access_log(access) if access is not None else None
         timeout = server.request_timeout or 0.0
@@ -81,7 +88,7 @@ class Service:
         self.reactor: Reactor = self._kernel.Reactor(
             started=ledger.started,
             finished=ledger.finished,
-            failed=_failed,
+            failed=self._failed,
             write_timeout=server.write_timeout,
             max_connections=server.worker_connections,
         )
@@ -174,8 +181,17 @@ class Service:
 
     def _connect(self, peer: Peer, now: float) -> Connection:
         self.slot.add_accepted()
-        connection: Connection = self._kernel.Router(self._routes, peer, now + self._handshake_timeout)
-        return connection
+        return self._enter(peer, now)
+
+    def _failed(self, error: Exception, peer: Peer) -> None:
+        self.slot.add_fault()
+        if isinstance(error, TlsError):
+            # Scanners come in crowds, and every one of them would be a line.
+            self._handshakes.add(self.reactor.now, f"from {peer.address}: {error}")
+        elif isinstance(error, RemoteProtocolError):
+            log.info("refused with %d, from %s: %s", error.status, peer.address, error)
+        else:
+            log.info("closed, from %s: %s", peer.address, error)
 
     # -- what has to be done again and again -------------------------------------------------------------------------
 
@@ -190,7 +206,17 @@ class Service:
             self._access.flush(now)
         if self._limits.reached(now):
             self.slot.ask_recycle()
+        self._handshakes.look(now)
+        if self._tls is not None:
+            self._refresh(self._tls)
         self.reactor.call_at(now + TICK, self._tick)
+
+    def _refresh(self, tls: Contexts) -> None:
+        try:
+            if tls.refresh():
+                log.info("the certificates have changed and were loaded")
+        except AsteriError as error:
+            log.error("changed certificates are not used: %s", error)
 
 
 def worker_for(registry: Registry, settings: ProcessSettings, interface: InterfaceSpec) -> WorkerSpec:
@@ -209,10 +235,3 @@ def bridge(colour: Colour, handler: Any, host: Host) -> Executor:
     from ..executors.loop_thread import LoopThreadExecutor
 
     return LoopThreadExecutor(handler, host.reactor)
-
-
-def _failed(error: Exception, peer: Peer) -> None:
-    if isinstance(error, RemoteProtocolError):
-        log.info("refused with %d, from %s: %s", error.status, peer.address, error)
-    else:
-        log.info("closed, from %s: %s", peer.address, error)

@@ -86,6 +86,7 @@ class Worker:
             context.logs.access,
             owner=self,
             multiprocess=self._settings.workers > 1,
+            tls=context.tls,
         )
         signal.signal(signal.SIGTERM, lambda *_: self._post(lambda service: self._drain(service, 0.0)))
         for number in (signal.SIGINT, signal.SIGQUIT):

@@ -16,6 +16,7 @@ lock sees to it).
 
 from __future__ import annotations
 
+import base64
 import enum
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
@@ -42,13 +43,52 @@ class Sniff(enum.Enum):
     MORE = "not yet"
 
 
+class ClientCertificate(NamedTuple):
+    """The certificate with which a peer has shown who it is, verified. Names are as in RFC 4514."""
+
+    der: bytes
+    subject: str
+    issuer: str = ""
+    serial: str = ""
+    """Hexadecimal, upper case."""
+    not_before: str = ""
+    """As ``ssl`` writes times, e.g. ``Jan  5 09:34:43 2026 GMT``."""
+    not_after: str = ""
+
+    @property
+    def pem(self) -> str:
+        """The certificate as PEM (RFC 7468); empty when only its subject is known."""
+        if not self.der:
+            return ""
+        text = base64.b64encode(self.der).decode()
+        lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+        return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
+
+
+class TlsFacts(NamedTuple):
+    """What is known of the TLS that a peer speaks, with us or with a trusted proxy in front of us."""
+
+    version: str
+    """As OpenSSL has it: ``TLSv1.2``, ``TLSv1.3``."""
+    cipher: str
+    """The name of the cipher suite; empty when it is not known."""
+    cipher_code: int = 0
+    """Its number in the registry of IANA; 0 when it is not known."""
+    alpn: str | None = None
+    server_name: str | None = None
+    """The name the client has asked for (SNI)."""
+    client_certificate: ClientCertificate | None = None
+    server_certificate: str | None = None
+    """The certificate that was shown to the client, as PEM."""
+
+
 class Peer(NamedTuple):
     """Who is at the other end, as the socket (or a trusted stage before the protocol) says."""
 
     address: Address
     local: Address
     scheme: str = "http"
-    tls: Any = None
+    tls: TlsFacts | None = None
 
 
 class FileSlice(NamedTuple):

@@ -16,6 +16,7 @@ from asteri_core.api import Peer
 from asteri_http.exchange import Exchange
 
 from .messages import Scope
+from .tls import tls_extension
 
 HTTP_SPEC_VERSION = "2.5"
 """The newest version of the HTTP message format, of 2024-06-05."""
@@ -54,6 +55,8 @@ def scope_maker(
         }
         if debug:
             extensions["http.response.debug"] = {}
+        if peer.tls is not None:
+            extensions["tls"] = tls_extension(peer.tls)
         if exchange.has_body and exchange.content_length is None:
             # Only such a body can have trailers. The specification has no word for them, so the name is ours; the list
             # is filled by the time of the last piece of the body.

@@ -20,6 +20,7 @@ from asteri_http.fields import keeps_field
 from .body import Wait, lazy_body
 from .error_stream import ErrorStream
 from .file_wrapper import FileWrapper
+from .tls import add_tls
 
 CACHE_LIMIT = 512
 """Entries a cache keeps: peers choose the header names, and a wildcard address has many local ones."""
@@ -85,6 +86,8 @@ class Environs:
             # An absolute target overrides Host (RFC 9112 section 3.2.2); HTTP/2 may have no Host at all.
             environ["HTTP_HOST"] = exchange.authority.decode("latin-1")
 
+        if peer.tls is not None:
+            add_tls(environ, peer.tls)
         add_body(environ, exchange, wait)
         return environ
 

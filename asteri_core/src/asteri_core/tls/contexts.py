@@ -1,0 +1,221 @@
+"""The SSLContexts of one configuration: made once, before the fork, and shared by every connection.
+
+Made before the fork, since a context has the keys of its session tickets: so a client resumes with any worker. Files
+that change are loaded into the contexts there are (`Contexts.refresh`), first into one on trial, so that half-written
+files change nothing. This module reads files and opens no socket.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from ..core_settings import TlsSettings
+from ..errors import ConfigurationError
+from ..sansio.connection import ClientCertificate, TlsFacts
+from ..sansio.distinguished_name import distinguished_name
+
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+REQUIREMENTS = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+
+Hook = Callable[..., ssl.SSLContext | None]
+
+
+class Contexts:
+    """The context for every name, and the one for all others.
+
+    ``hooks`` are the ``ssl_context`` hooks, called with the settings and what makes the usual context; the last that
+    gives one decides. Raises `ConfigurationError` for files that are missing or do not fit.
+    """
+
+    def __init__(
+        self, settings: TlsSettings, alpn: Sequence[str], hooks: Iterable[Hook] = (), config: Any = None
+    ) -> None:
+        self.settings = settings
+        self.alpn = alpn
+        self._files = _Files(settings)
+        self._codes: dict[str, int] = {}
+        certificate = settings.certfile or ""
+        self._default = self._hooked(hooks, config) or self._make(certificate, settings.keyfile)
+        self._named = {name: self._make(*pair) for name, pair in pairs(settings.sni)}
+        self._shown: dict[ssl.SSLContext, str | None] = {}
+        self._note_certificates()
+        if self._default.sni_callback is None or self._named:
+            self._default.sni_callback = self._by_name
+
+    def wrap(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> ssl.SSLObject:
+        """The TLS object of a new peer."""
+        return self._default.wrap_bio(incoming, outgoing, server_side=True)
+
+    def facts(self, tls: ssl.SSLObject) -> TlsFacts:
+        """What has been agreed on in a handshake."""
+        cipher = tls.cipher()
+        name = cipher[0] if cipher else ""
+        der = tls.getpeercert(True)
+        return TlsFacts(
+            version=tls.version() or "",
+            cipher=name,
+            cipher_code=self._code(name),
+            alpn=tls.selected_alpn_protocol(),
+            server_name=getattr(tls, "asteri_server_name", None) or tls.server_hostname,
+            client_certificate=_certificate(der, tls.getpeercert() or {}) if der else None,
+            server_certificate=self._shown.get(tls.context),
+        )
+
+    def refresh(self) -> bool:
+        """Load the files anew that have changed. True if any was. Raises `ConfigurationError`, and nothing changes.
+
+        What goes on keeps its certificate; new connections get the new one.
+        """
+        if not self._files.changed():
+            return False
+        self._files.note()
+        settings = self.settings
+        wanted = [(self._default, (settings.certfile or "", settings.keyfile))]
+        wanted += [(self._named[name], pair) for name, pair in pairs(settings.sni)]
+        for _, pair in wanted:
+            self._make(*pair)
+        for context, pair in wanted:
+            _load(context, *pair, settings)
+        self._note_certificates()
+        return True
+
+    def _hooked(self, hooks: Iterable[Hook], config: Any) -> ssl.SSLContext | None:
+        found = None
+        settings = self.settings
+        for hook in hooks:
+            made = hook(
+                config=config, default_ssl_context_factory=lambda: self._make(settings.certfile or "", settings.keyfile)
+            )
+            if made is not None and not isinstance(made, ssl.SSLContext):
+                raise ConfigurationError(f"the hook ssl_context returned {made!r}, and an ssl.SSLContext was expected")
+            found = made or found
+        return found
+
+    def _make(self, certfile: str, keyfile: str | None) -> ssl.SSLContext:
+        settings = self.settings
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = VERSIONS[settings.tls_min_version]
+        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        if settings.ciphers:
+            try:
+                context.set_ciphers(settings.ciphers)
+            except ssl.SSLError:
+                raise ConfigurationError(f"ciphers is {settings.ciphers!r}, of which OpenSSL knows none") from None
+        context.verify_mode = REQUIREMENTS[settings.cert_reqs]
+        if settings.ca_certs:
+            try:
+                context.load_verify_locations(settings.ca_certs)
+            except (OSError, ssl.SSLError) as error:
+                raise ConfigurationError(f"ca_certs: {settings.ca_certs} cannot be read: {_why(error)}") from None
+        elif context.verify_mode is not ssl.CERT_NONE:
+            raise ConfigurationError(f"cert_reqs is {settings.cert_reqs}, and ca_certs, who signs them, is not given")
+        if self.alpn:
+            context.set_alpn_protocols(list(self.alpn))
+        _load(context, certfile, keyfile, settings)
+        return context
+
+    def _by_name(self, tls: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        if name is not None:
+            lower = name.lower().rstrip(".")
+            found = self._named.get(lower) or self._named.get("*." + lower.partition(".")[2])
+            if found is not None:
+                tls.context = found
+            tls.asteri_server_name = name  # type: ignore[attr-defined]
+
+    def _code(self, cipher: str) -> int:
+        code = self._codes.get(cipher)
+        if code is None:
+            known = {one["name"]: one["id"] & 0xFFFF for one in self._default.get_ciphers()}
+            code = self._codes[cipher] = known.get(cipher, 0)
+        return code
+
+    def _note_certificates(self) -> None:
+        settings = self.settings
+        self._shown = {self._default: _leaf(settings.certfile)}
+        self._shown |= {self._named[name]: _leaf(certfile) for name, (certfile, _) in pairs(settings.sni)}
+
+
+class _Files:
+    """What the files of the settings were when they were loaded."""
+
+    def __init__(self, settings: TlsSettings) -> None:
+        names = [settings.certfile, settings.keyfile]
+        for _, pair in pairs(settings.sni):
+            names += pair
+        self._names = [name for name in names if name]
+        self.note()
+
+    def note(self) -> None:
+        self._states = self._look()
+
+    def changed(self) -> bool:
+        return self._look() != self._states
+
+    def _look(self) -> list[tuple[int, int, int] | None]:
+        return [_state(name) for name in self._names]
+
+
+def pairs(entries: Iterable[str]) -> list[tuple[str, tuple[str, str | None]]]:
+    """The ``sni`` settings as names with their two files. Raises ValueError for what is none."""
+    found = []
+    for entry in entries:
+        name, equals, files = entry.partition("=")
+        certfile, _, keyfile = files.partition(",")
+        if not (name.strip() and equals and certfile.strip()):
+            raise ValueError("HOST=CERTIFICATE,KEY was expected")
+        found.append((name.strip().lower().rstrip("."), (certfile.strip(), keyfile.strip() or None)))
+    return found
+
+
+def _load(context: ssl.SSLContext, certfile: str, keyfile: str | None, settings: TlsSettings) -> None:
+    password = settings.keyfile_password
+    try:
+        # With no password OpenSSL would ask the terminal for one.
+        context.load_cert_chain(certfile, keyfile, password if password is not None else lambda: "")
+    except (OSError, ssl.SSLError) as error:
+        names = certfile if keyfile is None else f"{certfile} and {keyfile}"
+        raise ConfigurationError(f"{names} cannot be used as certificate and key: {_why(error)}") from None
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return (
+            str(error.reason).lower().replace("_", " ") if error.reason else "OpenSSL finds no PEM of that kind in it"
+        )
+    return error.strerror or str(error)
+
+
+def _state(name: str) -> tuple[int, int, int] | None:
+    try:
+        state = os.stat(name)
+    except OSError:
+        return None
+    return state.st_ino, state.st_mtime_ns, state.st_size
+
+
+def _leaf(certfile: str | None) -> str | None:
+    """The first certificate of a PEM file."""
+    if certfile is None:
+        return None
+    try:
+        with open(certfile, encoding="ascii", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return None
+    begin = text.find("-----BEGIN CERTIFICATE-----")
+    end = text.find("-----END CERTIFICATE-----", begin)
+    return f"{text[begin:end]}-----END CERTIFICATE-----\n" if 0 <= begin < end else None
+
+
+def _certificate(der: bytes, said: dict[str, Any]) -> ClientCertificate:
+    return ClientCertificate(
+        der,
+        distinguished_name(said.get("subject", ())),
+        distinguished_name(said.get("issuer", ())),
+        str(said.get("serialNumber", "")),
+        str(said.get("notBefore", "")),
+        str(said.get("notAfter", "")),
+    )
