@@ -139,13 +139,13 @@ is_among(PyObject *list, PyObject *object)
     return 0;
 }
 
-/* What has ended is told; what has only begun now is not, neither that it began nor that it ended. 1: anything has
- * ended; 0; -1: any exception. */
+/* What has ended is told; what has only begun now is not, neither that it began nor that it ended. 0; -1: any
+ * exception. */
 static int
 pass_last_events(stream *self)
 {
     PyObject *unheard = NULL; /* ours alone */
-    int ended = 0, status = 0;
+    int status = 0;
     while (status == 0 && self->source.state != STREAM_CLOSED) {
         asteri_event event;
         int got = self->functions->next_event(self->connection, &event);
@@ -159,14 +159,14 @@ pass_last_events(stream *self)
             }
             status = unheard == NULL ? -1 : PyList_Append(unheard, event.object);
         } else if (event.kind == ASTERI_FINISHED && !is_among(unheard, event.object)) {
-            ended = 1;
+            self->flags |= self->flags & STREAM_LOSING ? STREAM_CUT : 0;
             status = reactor_call(self->reactor, self->reactor->finished, event.object, NULL);
         }
         Py_DECREF(event.object);
         Py_XDECREF(event.leftover);
     }
     Py_XDECREF(unheard);
-    return status < 0 ? -1 : ended;
+    return status < 0 ? -1 : 0;
 }
 
 /* -- the life of the socket ---------------------------------------------------------------------------------------- */
@@ -209,8 +209,17 @@ stream_traverse(stream *self, visitproc visit, void *arg)
 int
 stream_close(stream *self)
 {
-    if (pass_last_events(self) < 0) {
-        return -1;
+    self->source.state = STREAM_ENDING;
+    self->flags |= STREAM_TELLING;
+    int status = pass_last_events(self);
+    self->flags &= ~(uint32_t)STREAM_TELLING;
+    if (status < 0 || self->source.state == STREAM_CLOSED) { /* who was told may have given it up */
+        return status;
+    }
+    if (self->flags & STREAM_CUT) {
+        /* SO_LINGER with a time of zero: close sends a reset (POSIX.1-2017, setsockopt, and tcp(7)). */
+        const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+        (void)setsockopt(self->source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     }
     stream_drop(self);
     return 0;
@@ -233,9 +242,7 @@ stream_half_close(stream *self)
 int
 stream_reset(stream *self)
 {
-    /* SO_LINGER with a time of zero: close sends a reset (POSIX.1-2017, setsockopt, and tcp(7)). */
-    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(self->source.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    self->flags |= STREAM_CUT;
     return stream_close(self);
 }
 
@@ -243,45 +250,46 @@ stream_reset(stream *self)
 int
 stream_lose(stream *self)
 {
-    if (self->source.state == STREAM_CLOSED) {
+    if (self->source.state == STREAM_ENDING || self->source.state == STREAM_CLOSED) {
         return 0;
     }
     if (self->cork != NULL) {
         output_try(self); /* these bytes only wait for company */
     }
-    int cut = self->unsent != NULL || self->cork != NULL;
+    if (self->unsent != NULL || self->cork != NULL) {
+        self->flags |= STREAM_CUT;
+    }
     output_clear(self);
     if (self->source.state == STREAM_OPEN) {
+        self->source.state = STREAM_ENDING;
+        self->flags |= STREAM_LOSING;
         if (self->functions->lost(self->connection, self->reactor->now) < 0) {
             return -1;
         }
-        int ended = pass_last_events(self);
-        if (ended < 0) {
-            return -1;
-        }
-        cut |= ended;
     }
-    return cut ? stream_reset(self) : stream_close(self);
+    return stream_close(self);
 }
 
-/* The connection has raised. */
+/* The connection has raised: what has ended is told even where `lost` raises as well. */
 static int
 give_up(stream *self)
 {
-    reactor *reactor = self->reactor;
-    if (log_exception(reactor->state, "a connection has failed, its peer is given up") < 0) {
-        return -1;
+    int (*const ends[])(stream *) = {stream_lose, stream_close};
+    reactor_state *state = self->reactor->state;
+    int status = log_exception(state, "a connection has failed, its peer is given up");
+    for (int index = 0; index < 2 && status == 0 && self->source.state != STREAM_CLOSED; index++) {
+        if (ends[index](self) < 0) {
+            status = is_mere_exception() ? log_exception(state, "the failed connection cannot even end") : -1;
+        }
     }
-    if (stream_lose(self) == 0) {
-        return 0;
+    if (self->source.state != STREAM_CLOSED) {
+        PyObject *error = status < 0 ? asteri_raised_take() : NULL;
+        stream_drop(self);
+        if (error != NULL) {
+            asteri_raised_give(error);
+        }
     }
-    PyObject *error = asteri_raised_take();
-    stream_drop(self);
-    asteri_raised_give(error);
-    if (!is_mere_exception()) {
-        return -1;
-    }
-    return log_exception(reactor->state, "the failed connection cannot even end");
+    return status;
 }
 
 /* Something of this stream has raised. An interrupt is none of its affair: it goes on in another turn. */
@@ -357,6 +365,9 @@ int
 stream_ready(stream *self, uint32_t events)
 {
     stream_note(self, events);
+    if (self->source.state == STREAM_ENDING) {
+        return stream_pump(self, WAIT_FOR_NONE);
+    }
     if (self->unsent != NULL && self->flags & STREAM_WRITABLE && output_write(self) < 0 && raised(self) < 0) {
         return -1;
     }
@@ -451,7 +462,7 @@ settle(stream *self, const asteri_step *rest)
     reactor *reactor = self->reactor;
     double deadline;
     int wants = 1;
-    if (self->source.state == STREAM_CLOSED) {
+    if (self->source.state == STREAM_ENDING || self->source.state == STREAM_CLOSED) {
         return 0;
     }
     if (self->source.state == STREAM_LINGERING) {
@@ -515,6 +526,9 @@ stream_pump(stream *self, wait_for later)
         if (known < 0) {
             return raised(self);
         }
+    }
+    if (self->source.state == STREAM_ENDING && !(self->flags & STREAM_TELLING) && stream_close(self) < 0) {
+        return raised(self); /* an interrupt had come between */
     }
     return settle(self, known ? &rest : NULL) < 0 ? raised(self) : 0;
 }

@@ -1,7 +1,9 @@
 /* One connected socket of the reactor: the twin of `asteri_core.reactor.stream`, and of `sansio.session` within it.
  *
- *     OPEN ──half-close sent──▶ LINGERING ──EOF, cap or deadline──▶ CLOSED
+ *     OPEN ──half-close sent──▶ LINGERING ──EOF, cap or deadline──▶ ENDING ──its last events are told──▶ CLOSED
  *       └──────── closed by the connection, lost, or write time-out ───┘
+ *
+ * In ENDING nobody calls the connection any more but for its events: who hears of them may turn the reactor.
  *
  * A stream is no Python object. It has a place in a slab of its reactor, and stays there after it has been closed until
  * nobody can have its address any more. Only the holder of the reactor's lock calls these functions.
@@ -26,7 +28,7 @@
 #define LINGER_SECONDS 2.0      /* how long after our last bytes a reset could still destroy them on their way */
 #define LINGER_BYTES (1u << 20) /* what a peer may still send after our half-close before it gets a reset */
 
-enum { STREAM_OPEN, STREAM_LINGERING, STREAM_CLOSED };
+enum { STREAM_OPEN, STREAM_LINGERING, STREAM_ENDING, STREAM_CLOSED };
 
 enum {
     STREAM_REGISTERED = 1 << 0, /* epoll knows the socket */
@@ -43,10 +45,13 @@ enum {
     STREAM_AGAIN = 1 << 11,     /* the connection has had something new meanwhile */
     STREAM_DRAINING = 1 << 12,
     STREAM_ADVANCES = 1 << 13,  /* the connection has `advance` */
+    STREAM_LOSING = 1 << 14,    /* what ends now is cut by that */
+    STREAM_CUT = 1 << 15,       /* the peer has to see that it has not got all */
+    STREAM_TELLING = 1 << 16,   /* within the telling of the last events */
 };
 
 struct stream {
-    source source; /* source.state is one of the three */
+    source source; /* source.state is one of the four */
     uint32_t flags;
     uint32_t lingered; /* bytes thrown away */
     asteri_driver driver;

@@ -1,7 +1,9 @@
 """One connected socket of the reactor: reads what its session wants, writes what its session has, and closes well.
 
-    OPEN ──half-close sent──▶ LINGERING ──EOF, cap or deadline──▶ CLOSED
+    OPEN ──half-close sent──▶ LINGERING ──EOF, cap or deadline──▶ ENDING ──its last events are told──▶ CLOSED
       └──────── closed by the session, lost, or write time-out ──────┘
+
+In ENDING nobody calls the session any more but for its events: who hears of them may turn the reactor.
 
 Lingering: after our half-close the peer's remaining bytes are read and thrown away for a while, because closing a
 socket with unread bytes makes the operating system send a reset that can destroy the answer on its way (RFC 9112
@@ -45,10 +47,11 @@ FILE_PIECE = 1 << 20
 class State(enum.Enum):
     OPEN = "open"
     LINGERING = "lingering"
+    ENDING = "its last events are being told"
     CLOSED = "closed"
 
 
-_OPEN, _LINGERING, _CLOSED = State.OPEN, State.LINGERING, State.CLOSED
+_OPEN, _LINGERING, _ENDING, _CLOSED = State.OPEN, State.LINGERING, State.ENDING, State.CLOSED
 
 
 class Stream:
@@ -56,11 +59,13 @@ class Stream:
 
     __slots__ = (
         "_again",
+        "_cut",
         "_dirty",
         "_due",
         "_eof",
         "_interest",
         "_lingered",
+        "_losing",
         "_peer",
         "_progress",
         "_pumping",
@@ -68,6 +73,7 @@ class Stream:
         "_session",
         "_socket",
         "_state",
+        "_telling",
         "_unsent",
         "tick",
     )
@@ -86,6 +92,10 @@ class Stream:
         self._dirty = False
         self._pumping = False
         self._again = False
+        self._losing = False
+        """Whether what ends now is cut by that."""
+        self._cut = False
+        self._telling = False
         self.tick = 0
         self._due = 0.0
         """The deadline the reactor knows, as long as `tick` is not 0."""
@@ -106,6 +116,8 @@ class Stream:
     def ready(self, mask: int) -> None:
         """The socket is readable or writable."""
         now = self._reactor.now
+        if self._telling:
+            return
         try:
             if mask & EVENT_WRITE and self._unsent:
                 self._write_unsent(now)
@@ -122,6 +134,8 @@ class Stream:
         """Pass on the session's events and bytes until it has no more, then arrange to be called again."""
         if self._state is not _OPEN:
             self._dirty = False
+            if self._state is _ENDING and not self._telling:
+                self._resume_end(now)  # an interrupt had come between
             self._settle()
             return
         if self._pumping:
@@ -147,11 +161,12 @@ class Stream:
 
     def pump_within(self, now: float) -> None:
         """`pump` for one that is being pumped further up the stack, because somebody there is going to wait."""
-        try:
-            self._pass_on(now)
-            self._settle()
-        except Exception:
-            self._give_up(now)
+        if self._state is _OPEN:
+            try:
+                self._pass_on(now)
+                self._settle()
+            except Exception:
+                self._give_up(now)
         self._again = True
 
     def _pass_on(self, now: float) -> None:
@@ -184,7 +199,7 @@ class Stream:
                     self._close()
             elif self._unsent and now >= self._progress + self._reactor.write_timeout:
                 self.lose(now)
-            else:
+            elif self._state is _OPEN:
                 self._session.expire(now)
         except Exception:
             self._give_up(now)
@@ -213,26 +228,27 @@ class Stream:
 
         If that cuts an answer, the peer gets a reset: content that ends with the connection would look whole.
         """
-        if self._state is _CLOSED:
+        if self._state is _ENDING or self._state is _CLOSED:
             return
-        cut = bool(self._unsent)
+        self._cut = bool(self._unsent)
         self._unsent.clear()
         if self._state is _OPEN:
+            self._state = _ENDING
+            self._losing = True
             self._session.lost(now)
-            cut = self._pass_last_events() or cut
-        if cut:
-            self._reset()
-        else:
-            self._close()
+        self._close()
 
     def _give_up(self, now: float) -> None:
         """The connection has raised."""
         log.exception("a connection has failed, its peer is given up")
-        try:
-            self.lose(now)
-        except Exception:
-            log.exception("the failed connection cannot even end")
-            self._drop()
+        for end in (lambda: self.lose(now), self._close):  # what has ended is told even where `lost` has failed
+            try:
+                end()
+            except Exception:
+                log.exception("the failed connection cannot even end")
+            if self._state is _CLOSED:
+                return
+        self._drop()
 
     # -- the life of the socket --------------------------------------------------------------------------------------
 
@@ -344,14 +360,33 @@ class Stream:
             self._close()
 
     def _reset(self) -> None:
-        # SO_LINGER with a time of zero: close sends a reset (POSIX.1-2017, setsockopt, and tcp(7)).
-        with contextlib.suppress(OSError):
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._cut = True
         self._close()
 
     def _close(self) -> None:
-        self._pass_last_events()
+        """Tell what has ended, then close the socket: with a reset if that has cut anything."""
+        self._state = _ENDING
+        self._telling = True
+        try:
+            self._pass_last_events()
+        finally:
+            self._telling = False
+        if self._state is _CLOSED:
+            return  # who was told has given it up
+        if self._cut:
+            # SO_LINGER with a time of zero: close sends a reset (POSIX.1-2017, setsockopt, and tcp(7)).
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._drop()
+
+    def _resume_end(self, now: float) -> None:
+        try:
+            self._close()
+        except Exception:
+            self._give_up(now)
+        except BaseException:
+            self.wake()
+            raise
 
     def _drop(self) -> None:
         self._state = _CLOSED
@@ -360,25 +395,20 @@ class Stream:
         self._interest = 0
         self._socket.close()
 
-    def _pass_last_events(self) -> bool:
-        """What has ended is told; what has only begun now is not, neither that it began nor that it ended.
-
-        True if anything has ended.
-        """
+    def _pass_last_events(self) -> None:
+        """What has ended is told; what has only begun now is not, neither that it began nor that it ended."""
         unheard: list[object] = []
-        ended = False
         for event in self._session.events():
             if type(event) is Started:
                 unheard.append(event.exchange)
             elif type(event) is Finished and event.exchange not in unheard:
-                ended = True
+                self._cut = self._cut or self._losing
                 self._reactor.finished(event.exchange)
-        return ended
 
     def _settle(self) -> None:
         """After every change: what to watch the socket for, and until when."""
         state = self._state
-        if state is _CLOSED:
+        if state is _ENDING or state is _CLOSED:
             return
         if state is _LINGERING:
             interest = EVENT_READ
