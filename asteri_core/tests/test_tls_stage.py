@@ -285,3 +285,11 @@ def _nothing_is_left(talk: Talk) -> Iterator[None]:
     talk.stage.lost(3.0)
     assert not talk.stage.wants_data
     assert not talk.stage.data_to_send(3.0)
+
+
+def test_an_answer_after_an_end_without_close_notify_still_goes_out(talk: Talk) -> None:
+    talk.stage.receive_eof(2.0)
+    talk.inner.sent = [b"all the same", b""]
+    talk.turn()
+    assert talk.client.read() == b"all the same"
+    assert len(talk.ends) == 1

@@ -10,8 +10,8 @@ from asteri_core.config import all_settings
 from asteri_core.registry import Registry
 
 ROOT = Path(__file__).parents[2]
-HTTP, LISTENING, PROCESSES, LOGS, TLS = (
-    f"tests/settings/test_{name}.py" for name in ("http", "listening", "processes", "logs", "tls")
+HTTP, HTTP2, LISTENING, PROCESSES, LOGS, TLS = (
+    f"tests/settings/test_{name}.py" for name in ("http", "http2", "listening", "processes", "logs", "tls")
 )
 STUCK, STOPPING, RECYCLING = (f"tests/lifecycle/test_{name}.py" for name in ("stuck", "stopping", "recycling"))
 
@@ -88,6 +88,11 @@ ACTING = {
     "server_header": f"{HTTP}::test_the_server_field_is_what_is_asked_for",
     "date_header": f"{HTTP}::test_the_date_field_can_be_left_out",
     "root_path": f"{HTTP}::test_the_root_path_reaches_the_application",
+    # HTTP/2
+    "h2c_allow_ips": f"{HTTP2}::test_only_trusted_peers_speak_it_without_tls",
+    "http2_max_concurrent_streams": f"{HTTP2}::test_streams_beyond_the_limit_are_refused",
+    "http2_initial_window_size": f"{HTTP2}::test_a_client_may_send_so_much_of_a_body",
+    "http2_window_timeout": f"{HTTP2}::test_a_client_without_a_window_is_closed_in_time",
 }
 
 

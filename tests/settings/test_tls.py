@@ -318,6 +318,14 @@ def test_a_hook_makes_the_context(serve: Serve, folder: Path, trusting: ssl.SSLC
     )
     with serve(*CERTIFIED, "-c", "conf.py") as server:
         assert content_of(ask(server, trusting))["SSL_PROTOCOL"] == "TLSv1.2"
+    for body, complaint in (
+        ("return 1 / 0", "the hook ssl_context failed"),
+        ("return 1", "an ssl.SSLContext was expected"),
+    ):
+        (folder / "conf.py").write_text(f"def ssl_context(config, default_ssl_context_factory):\n    {body}\n")
+        with serve(*CERTIFIED, "-c", "conf.py", wait=False) as server:
+            assert server.process.wait(20) == 2
+            server.wait_for_log(complaint)
 
 
 def test_handshakes_that_stall_end_and_hold_nobody_up(serve: Serve, trusting: ssl.SSLContext) -> None:

@@ -38,6 +38,7 @@ from .sansio.connection import (
     TlsFacts,
     Want,
 )
+from .sansio.session import Session
 from .settings import setting
 from .specs import (
     API_VERSION,
@@ -85,6 +86,7 @@ __all__ = [
     "ProtocolSpec",
     "RemoteProtocolError",
     "Sendable",
+    "Session",
     "Sniff",
     "Started",
     "Switched",

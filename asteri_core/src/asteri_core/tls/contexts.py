@@ -84,11 +84,15 @@ class Contexts:
 
     def _hooked(self, hooks: Iterable[Hook], config: Any) -> ssl.SSLContext | None:
         found = None
-        settings = self.settings
+
+        def usual() -> ssl.SSLContext:
+            return self._make(self.settings.certfile or "", self.settings.keyfile)
+
         for hook in hooks:
-            made = hook(
-                config=config, default_ssl_context_factory=lambda: self._make(settings.certfile or "", settings.keyfile)
-            )
+            try:
+                made = hook(config=config, default_ssl_context_factory=usual)
+            except Exception as error:
+                raise ConfigurationError(f"the hook ssl_context failed: {type(error).__name__}: {error}") from error
             if made is not None and not isinstance(made, ssl.SSLContext):
                 raise ConfigurationError(f"the hook ssl_context returned {made!r}, and an ssl.SSLContext was expected")
             found = made or found
@@ -99,6 +103,8 @@ class Contexts:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = VERSIONS[settings.tls_min_version]
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
+        # Who ends without close_notify may still read, and requests have a framing of their own: no attack on them.
+        context.options |= getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
         if settings.ciphers:
             try:
                 context.set_ciphers(settings.ciphers)

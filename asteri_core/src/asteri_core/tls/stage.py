@@ -242,8 +242,12 @@ class TlsStage:
                 if len(data) > room:
                     unsent.appendleft(memoryview(data)[room:])
                     data = memoryview(data)[:room]
-            if data:
-                self._tls.write(data)
+            try:
+                if data:
+                    self._tls.write(data)
+            except ssl.SSLError as error:
+                self._break(error)
+                return
             room -= len(data)
 
     def _gathered(self, piece: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:

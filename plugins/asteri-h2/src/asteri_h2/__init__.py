@@ -1,0 +1,1 @@
+"""HTTP/2 for asteri. `plugin` is what the kernel loads; nothing here is imported by other distributions."""
