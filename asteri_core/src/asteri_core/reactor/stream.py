@@ -23,7 +23,8 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING
 
@@ -241,7 +242,9 @@ class Stream:
     def _give_up(self, now: float) -> None:
         """The connection has raised."""
         log.exception("a connection has failed, its peer is given up")
-        for end in (lambda: self.lose(now), self._close):  # what has ended is told even where `lost` has failed
+        # What has ended is told even where `lost` has failed.
+        ends: tuple[Callable[[], None], ...] = (partial(self.lose, now), self._close)
+        for end in ends:
             try:
                 end()
             except Exception:
