@@ -48,6 +48,7 @@ def wsgi(environ, start_response):
     found["script name"] = environ["SCRIPT_NAME"]
     found["multi"] = [environ["wsgi.multithread"], environ["wsgi.multiprocess"]]
     found["length"] = len(environ["wsgi.input"].read())
+    found["client"] = [environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]]
     if path == "/print":
         print("printed")
         print("complained", file=sys.stderr)
@@ -73,6 +74,7 @@ async def asgi(scope, receive, send):
         return
     found = {"loop": type(asyncio.get_running_loop()).__module__, "extensions": sorted(scope["extensions"]), **facts()}
     found["root path"] = scope["root_path"]
+    found["client"] = [scope["client"][0], scope["scheme"]]
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": repr(found).encode()})
 

@@ -88,6 +88,8 @@ ACTING = {
     "server_header": f"{HTTP}::test_the_server_field_is_what_is_asked_for",
     "date_header": f"{HTTP}::test_the_date_field_can_be_left_out",
     "root_path": f"{HTTP}::test_the_root_path_reaches_the_application",
+    "forwarded_allow_ips": f"{HTTP}::test_a_proxy_says_who_its_client_is",
+    "forwarded_hops": f"{HTTP}::test_a_proxy_says_who_its_client_is",
     # HTTP/2
     "h2c_allow_ips": f"{HTTP2}::test_only_trusted_peers_speak_it_without_tls",
     "http2_max_concurrent_streams": f"{HTTP2}::test_streams_beyond_the_limit_are_refused",

@@ -96,3 +96,18 @@ def test_the_date_field_can_be_left_out(serve: Serve, ask: Any) -> None:
 def test_the_root_path_reaches_the_application(serve: Serve, facts: Any, app: str, name: str) -> None:
     with serve("--root-path", "/api", app=app) as server:
         assert facts(server)[name] == "/api"
+
+
+@pytest.mark.parametrize("app", ["app:wsgi", "app:asgi"])
+def test_a_proxy_says_who_its_client_is(serve: Serve, facts: Any, app: str) -> None:
+    told = ("GET / HTTP/1.1", "X-Forwarded-For: 192.0.2.1, 192.0.2.2", "X-Forwarded-Proto: https")
+    plain = ["127.0.0.1", "http"]
+    for options, client in (
+        ((), ["192.0.2.2", "https"]),
+        (("--forwarded-hops", "2"), ["192.0.2.1", "https"]),
+        (("--forwarded-allow-ips", "192.0.2.0/24"), plain),
+        (("--forwarded-allow-ips", "192.0.2.7", "--forwarded-allow-ips", "127.0.0.0/8"), ["192.0.2.2", "https"]),
+    ):
+        with serve(*options, app=app) as server:
+            assert [facts(server, *told)["client"] for _ in range(3)] == [client] * 3
+            assert facts(server)["client"] == plain

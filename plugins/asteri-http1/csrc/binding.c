@@ -110,7 +110,8 @@ binding_new(PyTypeObject *type, PyObject *positional, PyObject *keywords)
         goto failed;
     }
     self->state = h1_state_of(self->module);
-    if (read_settings(self, settings, wall) < 0) {
+    self->forwarding = PyObject_CallOneArg(self->state->forwarding_type, settings);
+    if (self->forwarding == NULL || read_settings(self, settings, wall) < 0) {
         goto failed;
     }
     return (PyObject *)self;
@@ -125,6 +126,7 @@ binding_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(((h1_binding *)self)->module);
     Py_VISIT(((h1_binding *)self)->date.wall);
+    Py_VISIT(((h1_binding *)self)->forwarding);
     return 0;
 }
 
@@ -132,6 +134,7 @@ static int
 binding_clear(PyObject *self)
 {
     Py_CLEAR(((h1_binding *)self)->date.wall);
+    Py_CLEAR(((h1_binding *)self)->forwarding);
     return 0;
 }
 

@@ -17,6 +17,7 @@ typedef struct {
     h1_spare_buffers spare;
     http_date date;
     h1_repeat repeat;
+    PyObject *forwarding; /* owned: an asteri_http.forwarded.Forwarding */
     char *lines;    /* the Date line, then the Server line; owned */
     Py_ssize_t date_size, server_size;
 } h1_binding;

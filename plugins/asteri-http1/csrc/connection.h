@@ -11,6 +11,7 @@
 #define H1_OUTPUT_MARK 65536 /* unsent bytes at which an exchange is asked to wait */
 #define H1_INPUT_MARK 65536  /* unread bytes at which the peer is no longer read from */
 
+enum { H1_MAY = 1, H1_MAY_NOT };
 typedef enum { H1_IDLE, H1_HEAD, H1_RUNNING, H1_CLOSING, H1_CLOSED, H1_SWITCHED } h1_stage;
 
 /* No time: no deadline, no allowance. It is not ASTERI_NEVER, which a setting may be. */
@@ -50,6 +51,7 @@ typedef struct h1_connection {
     unsigned char draining;
     unsigned char eof;
     unsigned char ending; /* the running exchange is over as soon as the output has been handed over */
+    unsigned char speaks; /* whether the peer may speak for others: H1_MAY, H1_MAY_NOT, 0: nobody has asked yet */
     unsigned char end; /* the last piece: ASTERI_HALF_CLOSE, ASTERI_RESET or ASTERI_CLOSE */
 } h1_connection;
 

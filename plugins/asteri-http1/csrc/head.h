@@ -18,6 +18,7 @@ typedef struct h1_head {
     int chunked;
     int persistent;
     int takes_trailers;
+    int forwarded; /* it has fields in which a proxy may say who its client is */
     asteri_slice upgrade; /* empty: the client asks for none */
     PyObject *facts[ASTERI_HEADERS + 1]; /* owned, NULL until asked for; those that are a head's */
     const unsigned char *numbers; /* of the fields' names in h1_names, or H1_UNUSUAL */

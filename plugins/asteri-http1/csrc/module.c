@@ -15,7 +15,10 @@ static const asteri_object objects[] = {
     ASTERI_FOUND(h1_state, want_write, "asteri_core.api", "Want.WRITE"),
     ASTERI_FOUND(h1_state, want_gone, "asteri_core.api", "Want.GONE"),
     ASTERI_FOUND(h1_state, request_head, "asteri_http1.parser", "RequestHead"),
+    ASTERI_FOUND(h1_state, forwarding_type, "asteri_http.forwarded", "Forwarding"),
     ASTERI_TEXT(h1_state, scheme_name, "scheme"),
+    ASTERI_TEXT(h1_state, peer_name, "peer"),
+    ASTERI_TEXT(h1_state, trusts_name, "trusts"),
     ASTERI_TEXT(h1_state, status_name, "status"),
     ASTERI_OBJECTS_END,
 };

@@ -9,6 +9,7 @@ typedef enum {
     H1_SILENT = 0,
     H1_CONNECTION,
     H1_EXPECT,
+    H1_FORWARDED, /* in each of its fields a proxy may say who its client is */
     H1_TE,
     H1_UPGRADE,
     H1_HOST,

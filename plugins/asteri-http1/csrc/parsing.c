@@ -59,7 +59,7 @@ request_head(h1_state *state, h1_head *head)
     static const asteri_fact facts[] = {ASTERI_METHOD,    ASTERI_TARGET,   ASTERI_VERSION, ASTERI_HEADERS,
                                         ASTERI_AUTHORITY, ASTERI_RAW_PATH, ASTERI_QUERY};
     const asteri_request *request = &head->request;
-    PyObject *made[13] = {NULL}, *whole = NULL;
+    PyObject *made[14] = {NULL}, *whole = NULL;
     for (int index = 0; index < 7; index++) {
         made[index] = Py_XNewRef(h1_head_fact(state, head, facts[index]));
     }
@@ -70,14 +70,15 @@ request_head(h1_state *state, h1_head *head)
     made[10] = PyBool_FromLong(request->expects_continue);
     made[11] = PyBytes_FromStringAndSize(head->upgrade.data, head->upgrade.size);
     made[12] = PyBool_FromLong(head->takes_trailers);
+    made[13] = PyBool_FromLong(head->forwarded);
     int missing = 0;
-    for (int index = 0; index < 13; index++) {
+    for (int index = 0; index < 14; index++) {
         missing |= made[index] == NULL;
     }
     if (!missing) {
-        whole = PyObject_Vectorcall(state->request_head, made, 13, NULL);
+        whole = PyObject_Vectorcall(state->request_head, made, 14, NULL);
     }
-    for (int index = 0; index < 13; index++) {
+    for (int index = 0; index < 14; index++) {
         Py_XDECREF(made[index]);
     }
     return whole;

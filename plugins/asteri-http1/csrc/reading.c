@@ -315,6 +315,7 @@ understand(const http_errors *errors, reading *r)
         }
     }
     head->takes_trailers = has_option(r, H1_TE, "trailers");
+    head->forwarded = r->came[H1_FORWARDED] > 0;
     if (request->method.size == 7 && memcmp(request->method.data, "CONNECT", 7) == 0) {
         return http_refuse(errors, 501, "CONNECT asks for a proxy, which this server is not");
     }

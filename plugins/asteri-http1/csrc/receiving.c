@@ -156,6 +156,65 @@ supply_body(h1_connection *self, h1_exchange *exchange, const char *data, Py_ssi
     return 0;
 }
 
+/* Whether the peer may speak for others. 1, 0, -1. */
+static int
+may_speak(h1_connection *self)
+{
+    if (self->speaks == 0) {
+        PyObject *arguments[] = {self->binding->forwarding, self->peer};
+        PyObject *answer = PyObject_VectorcallMethod(self->binding->state->trusts_name, arguments, 2, NULL);
+        int truth = answer == NULL ? -1 : PyObject_IsTrue(answer);
+        Py_XDECREF(answer);
+        if (truth < 0) {
+            return -1;
+        }
+        self->speaks = truth ? H1_MAY : H1_MAY_NOT;
+    }
+    return self->speaks == H1_MAY;
+}
+
+/* The client as a trusted proxy names it in the fields of this head: a new reference. NULL: an exception. */
+static PyObject *
+client_of(h1_connection *self, h1_head *head)
+{
+    h1_state *state = self->binding->state;
+    int may = head->forwarded ? may_speak(self) : 0;
+    if (may <= 0) {
+        return may < 0 ? NULL : Py_NewRef(self->peer);
+    }
+    PyObject *headers = h1_head_fact(state, head, ASTERI_HEADERS);
+    if (headers == NULL) {
+        return NULL;
+    }
+    PyObject *arguments[] = {self->binding->forwarding, headers, self->peer};
+    return PyObject_VectorcallMethod(state->peer_name, arguments, 3, NULL);
+}
+
+/* An exchange whose peer is the client: a new reference. Steals `head`. NULL: an exception. */
+static h1_exchange *
+exchange_of(h1_connection *self, h1_head *head, int waits)
+{
+    if (!head->forwarded) {
+        return h1_exchange_new(self, head, waits);
+    }
+    PyObject *client = client_of(self, head);
+    PyObject *scheme = client == NULL ? NULL : PyObject_GetAttr(client, self->binding->state->scheme_name);
+    if (scheme == NULL) {
+        Py_XDECREF(client);
+        h1_head_release(head);
+        return NULL;
+    }
+    h1_exchange *exchange = h1_exchange_new(self, head, waits);
+    if (exchange == NULL) {
+        Py_DECREF(client);
+        Py_DECREF(scheme);
+        return NULL;
+    }
+    Py_SETREF(exchange->peer, client);
+    Py_SETREF(exchange->scheme, scheme);
+    return exchange;
+}
+
 /* A whole head has come in, and `rest` behind it. Steals `head`. */
 static int
 start_exchange(h1_connection *self, h1_head *head, asteri_slice rest)
@@ -175,9 +234,10 @@ start_exchange(h1_connection *self, h1_head *head, asteri_slice rest)
     }
     int waits = request->expects_continue && rest.size == 0;
     int chunked = head->chunked;
-    h1_exchange *exchange = h1_exchange_new(self, head, waits);
+    h1_exchange *exchange = exchange_of(self, head, waits);
     if (exchange == NULL) {
-        return -1;
+        PyObject *error = h1_caught_remote_error(self);
+        return error == NULL ? -1 : h1_refuse(self, error, is_head);
     }
     if (!has_body) {
         if (keep_input(self, rest.data, rest.size) < 0) {

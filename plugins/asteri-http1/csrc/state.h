@@ -18,7 +18,8 @@ typedef struct {
     PyTypeObject *binding_type;
     asteri_connection_api api;
     PyObject *want_read, *want_write, *want_gone; /* members of Want */
-    PyObject *scheme_name, *status_name;          /* interned names of attributes */
+    PyObject *scheme_name, *status_name, *peer_name, *trusts_name; /* interned names of attributes */
+    PyObject *forwarding_type;                    /* asteri_http.forwarded.Forwarding */
     /* exchange.c: memory of exchanges that are no more, for the next ones; owned, no objects */
     struct h1_exchange *spare_exchanges[H1_SPARE_EXCHANGES];
     int spare_count;

@@ -14,6 +14,7 @@ from asteri_core.api import (
     FileSlice,
     Header,
     LocalProtocolError,
+    Peer,
     RemoteProtocolError,
     Sendable,
 )
@@ -44,7 +45,7 @@ class Http2Exchange(Exchange):
         "unacknowledged",
     )
 
-    def __init__(self, connection: Streams, stream: int, head: RequestHead, ended: bool) -> None:
+    def __init__(self, connection: Streams, stream: int, head: RequestHead, ended: bool, peer: Peer) -> None:
         self._connection = connection
         self.stream = stream
         self.method = head.method
@@ -65,7 +66,7 @@ class Http2Exchange(Exchange):
         """Bytes of the body that have come."""
         self.unacknowledged = 0
         """Of those, how many the client has no window for yet, since nobody has read them."""
-        self._begin(connection.peer, not ended, head.expects_continue)
+        self._begin(peer, not ended, head.expects_continue)
         self.protocol = head.protocol
 
     # -- sending -----------------------------------------------------------------------------------------------------

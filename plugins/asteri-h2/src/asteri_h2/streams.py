@@ -24,6 +24,7 @@ from asteri_core.api import (
     Started,
 )
 from asteri_http.fields import keeps_trailer
+from asteri_http.forwarded import forwarding_of
 from asteri_http.settings import HttpSettings
 from h2.errors import ErrorCodes
 from hyperframe.frame import ExtensionFrame
@@ -115,6 +116,7 @@ class Streams:
             head = read_request(event.headers, self._settings, ended)
             if limit and (head.content_length or 0) > limit:
                 raise RemoteProtocolError(f"a body of {head.content_length} bytes, at most {limit} are accepted", 413)
+            peer = forwarding_of(self._settings).peer(head.headers, self.peer)
         except Malformed as error:
             self._provoked(stream, str(error))
             return
@@ -122,7 +124,7 @@ class Streams:
             self._refuse(stream, error, ended, (b":method", b"HEAD") in list(event.headers))
             return
         count_no_content(self._h2, stream)
-        exchange = Http2Exchange(self, stream, head, ended)
+        exchange = Http2Exchange(self, stream, head, ended, peer)
         if priority:
             exchange.outgoing.priority = read_priority(priority)
         self._exchanges[stream] = exchange

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from asteri_core.api import setting
+from asteri_core.api import LOCAL_PEERS, setting, trusted
 
 from .fields import VALUE
 
@@ -94,6 +94,20 @@ class HttpSettings:
     date_header: bool = setting(
         True,
         "add the Date field, which RFC 9110 section 6.6.1 asks of a server with a clock",
+    )
+    forwarded_allow_ips: tuple[str, ...] = setting(
+        LOCAL_PEERS,
+        "proxies that may say who their client is, by X-Forwarded-For, X-Forwarded-Proto or Forwarded: addresses, "
+        "networks, unix or *; may be repeated",
+        metavar="ADDRESS",
+        check=trusted,
+    )
+    forwarded_hops: int = setting(
+        1,
+        "proxies in front, each of which adds an entry to those fields: so many from the right is the client; what is "
+        "left of it anybody may have written",
+        metavar="COUNT",
+        minimum=1,
     )
     root_path: str = setting(
         "",

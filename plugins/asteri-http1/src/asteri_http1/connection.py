@@ -32,6 +32,7 @@ from asteri_core.api import (
     Started,
     Switched,
 )
+from asteri_http.forwarded import forwarding_of
 from asteri_http.settings import HttpSettings
 
 from .chunked import ChunkDecoder
@@ -199,7 +200,14 @@ class Http1Connection:
             self._set_deadline(self._settings.header_timeout)
 
     def _start(self, head: RequestHead, rest: bytes) -> None:
-        exchange = Http1Exchange(self, head, head.expects_continue and not rest)
+        peer = self.peer
+        if head.forwarded:
+            try:
+                peer = forwarding_of(self._settings).peer(head.headers, peer)
+            except RemoteProtocolError as error:
+                self._refuse(error, head.method == "HEAD")
+                return
+        exchange = Http1Exchange(self, head, head.expects_continue and not rest, peer)
         self._state = _RUNNING
         self._deadline = None
         if not exchange.has_body:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from asteri_core.api import Connection, FileSlice, Header, LocalProtocolError, RemoteProtocolError, Sendable
+from asteri_core.api import Connection, FileSlice, Header, LocalProtocolError, Peer, RemoteProtocolError, Sendable
 from asteri_http.exchange import Exchange, Incoming, Phase
 from asteri_http.failure import plain_answer
 from asteri_http.fields import Role, response_role
@@ -45,7 +45,7 @@ class Http1Exchange(Exchange):
     keeps: bool
     """Whether the connection can go on after this exchange, as far as the response says."""
 
-    def __init__(self, connection: Http1Connection, head: RequestHead, waits: bool) -> None:
+    def __init__(self, connection: Http1Connection, head: RequestHead, waits: bool, peer: Peer) -> None:
         """``waits`` says that the client waits for 100 (Continue): nothing of the body has come yet."""
         self._connection = connection
         self._request = head
@@ -59,7 +59,7 @@ class Http1Exchange(Exchange):
         self.content_length = head.content_length
         self._chunked = False
         self.keeps = head.persistent
-        self._begin(connection.peer, head.chunked or bool(head.content_length), waits)
+        self._begin(peer, head.chunked or bool(head.content_length), waits)
         self.protocol = head.upgrade.lower()
 
     @property

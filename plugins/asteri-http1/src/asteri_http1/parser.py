@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from asteri_core.api import Header, RemoteProtocolError
 from asteri_http.fields import REQUEST_SINGLE, keeps_field, options
+from asteri_http.forwarded import FIELDS as FORWARDED_FIELDS
 from asteri_http.framing import check_transfer_encoding, read_content_length
 from asteri_http.settings import HttpSettings
 from asteri_http.target import check_host, read_target
@@ -29,7 +30,7 @@ _HEAD = re.compile(
 )
 _FIELD = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 
-_SPEAKING = REQUEST_SINGLE | {b"connection", b"expect", b"te", b"upgrade"}
+_SPEAKING = REQUEST_SINGLE | {b"connection", b"expect", b"te", b"upgrade", *FORWARDED_FIELDS}
 """Fields that say something to the protocol."""
 
 USUAL_NAMES = (
@@ -65,6 +66,8 @@ class RequestHead(NamedTuple):
     upgrade: bytes
     """The protocol the client asks to upgrade to, or empty."""
     takes_trailers: bool
+    forwarded: bool
+    """Whether it has fields in which a proxy may say who its client is."""
 
 
 class Scanner:
@@ -249,6 +252,7 @@ def read_head(found: re.Match[bytes]) -> RequestHead:
         expects_continue and (chunked or bool(length)),
         upgrade,
         takes_trailers,
+        not FORWARDED_FIELDS.isdisjoint(known),
     )
 
 
