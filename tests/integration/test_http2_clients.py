@@ -58,6 +58,13 @@ def test_curl(server: RunningServer, certificates: Path, scheme: str) -> None:
     assert said(*curl, "-o", "/dev/null", "-w", "%{size_download}", f"{base}/download?size=5000000") == "5000000"
 
 
+def test_curl_and_nghttp_change_over_from_http_1_1(server: RunningServer) -> None:
+    base = f"http://localhost:{server.port}"
+    both = said("curl", "-s", "--http2", "-w", " %{http_version}\n", f"{base}/hello", f"{base}/hello")
+    assert both == "hello\n 2\nhello\n 2\n"
+    assert re.findall(r"(200)\s+\S+ /download", said("nghttp", "-nsu", f"{base}/download?size=100000")) == ["200"]
+
+
 def test_http_1_1_is_spoken_with_who_asks_for_it(server: RunningServer, certificates: Path) -> None:
     curl = ("curl", "-s", "--http1.1", "--cacert", str(certificates / "ca.pem"), "-w", " %{http_version}")
     assert said(*curl, f"https://localhost:{server.port}/hello") == "hello\n 1.1"

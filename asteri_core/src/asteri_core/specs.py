@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from logging import Logger
 from typing import Any, Protocol, TypeVar
 
-from .sansio.connection import Colour, ConnectionFactory, Exchange, Sniff, Want
+from .sansio.connection import Colour, Connection, ConnectionFactory, Exchange, Sniff, Want
 
 API_VERSION = 1
 """The version of the contracts in `asteri_core.api`. A plugin states its own as ``asteri_api``; others are refused."""
@@ -23,6 +23,14 @@ class Config(Protocol):
 
     def __getitem__(self, group: type[T]) -> T:
         """The typed, frozen settings of one group. Raises KeyError when no plugin has declared that group."""
+
+
+class Upgradable(Protocol):
+    """What makes connections that take over a request of HTTP/1.1."""
+
+    def upgrade(self, exchange: Exchange, now: float) -> Connection | None:
+        """The connection to which the byte stream goes behind a 101, and which answers the request; None to let
+        HTTP/1.1 answer it. The exchange is read only, and never begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,12 @@ class ProtocolSpec:
     bind: Callable[[Config], ConnectionFactory]
     """Called once per worker, before the first connection."""
     alpn: tuple[str, ...] = ()
+    upgrade: str = ""
+    """A token of HTTP's Upgrade field: a request with it may be handed over to this protocol. What ``bind`` gives then
+    is an `Upgradable` as well."""
+    upgrades: bool = False
+    """Whether what ``bind`` gives hands requests over: it has an attribute ``upgrades``, which is set to a dict of the
+    tokens (bytes in lower case) that are installed, and of `Upgradable.upgrade` of each."""
     requires: tuple[str, ...] = ()
     """Modules that must be importable; the extra that installs them is named by ``extra``."""
     extra: str = ""

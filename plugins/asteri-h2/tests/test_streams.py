@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from types import SimpleNamespace
 from typing import Any
 
 import h2.events
 import pytest
-from asteri_core.api import Disconnected, FileSlice, RemoteProtocolError, Want
-from h2_talk import POST, REQUEST
+from asteri_core.api import Disconnected, FileSlice, RemoteProtocolError, TlsFacts, Want
+from asteri_h2.plugin import bind
+from asteri_h2.settings import Http2Settings
+from asteri_http.settings import HttpSettings
+from h2_talk import PEER, POST, REQUEST, Talk
 
 
 def ok(exchange: Any) -> None:
@@ -433,3 +437,50 @@ def test_a_body_that_the_end_of_the_client_cuts_is_refused(talk) -> None:
     made.turn()
     assert made.head()[b":status"] == b"400"
     assert made.closed
+
+
+# -- from HTTP/1.1 -----------------------------------------------------------------------------------------------------
+
+
+def asking(*settings: bytes, peer: Any = PEER) -> Any:
+    fields = [(b"host", b"a"), (b"connection", b"upgrade, http2-settings"), (b"upgrade", b"h2c"), (b"x-y", b"z")]
+    return SimpleNamespace(
+        method="GET", target=b"/p?q", raw_path=b"/p", query=b"q", authority=b"a", peer=peer,
+        headers=[*fields, *((b"http2-settings", value) for value in settings)],
+    )  # fmt: skip
+
+
+def binding() -> Any:
+    config: Any = {HttpSettings: HttpSettings(), Http2Settings: Http2Settings()}
+    return bind(config)
+
+
+def test_a_request_of_http_1_1_becomes_stream_1() -> None:
+    made = Talk()
+    settings = made.client.initiate_upgrade_connection()
+    made.server = binding().upgrade(asking(settings.rstrip(b"=")), made.now)
+    made.answer = ok
+    made.take_events()
+    made.turn()
+    [exchange] = made.started
+    assert (exchange.version, exchange.target, exchange.headers) == ("2", b"/p?q", [(b"x-y", b"z")])
+    assert made.content(1) == b"hello"
+    made.client.send_headers(3, REQUEST, True)
+    made.turn()
+    assert made.content(3) == b"hello"
+    assert made.finished == made.started
+
+
+@pytest.mark.parametrize(
+    "settings", [(), (b"", b""), (b"!",), (b"AAM",), (b"AAT_____",)], ids=["none", "two", "no-base64", "cut", "window"]
+)
+def test_settings_that_cannot_be_read_leave_the_request_where_it_is(settings: tuple[bytes, ...]) -> None:
+    assert binding().upgrade(asking(*settings), 0.0) is None
+
+
+def test_who_is_not_trusted_or_speaks_tls_stays_with_http_1_1() -> None:
+    stranger = PEER._replace(address=("192.0.2.1", 5))
+    with_tls = PEER._replace(tls=TlsFacts("TLSv1.3", ""))
+    assert binding().upgrade(asking(b""), 0.0) is not None
+    for peer in (stranger, with_tls):
+        assert binding().upgrade(asking(b"", peer=peer), 0.0) is None

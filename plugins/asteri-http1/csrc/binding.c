@@ -127,6 +127,7 @@ binding_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(((h1_binding *)self)->module);
     Py_VISIT(((h1_binding *)self)->date.wall);
     Py_VISIT(((h1_binding *)self)->forwarding);
+    Py_VISIT(((h1_binding *)self)->upgrades);
     return 0;
 }
 
@@ -135,6 +136,7 @@ binding_clear(PyObject *self)
 {
     Py_CLEAR(((h1_binding *)self)->date.wall);
     Py_CLEAR(((h1_binding *)self)->forwarding);
+    Py_CLEAR(((h1_binding *)self)->upgrades);
     return 0;
 }
 
@@ -155,6 +157,7 @@ binding_dealloc(PyObject *object)
 
 static PyMemberDef binding_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(h1_binding, vectorcall), READONLY, NULL},
+    {"upgrades", T_OBJECT, offsetof(h1_binding, upgrades), 0, "The protocols that a request may be handed over to."},
     {NULL, 0, 0, 0, NULL},
 };
 

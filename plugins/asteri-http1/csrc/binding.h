@@ -17,6 +17,7 @@ typedef struct {
     h1_spare_buffers spare;
     http_date date;
     h1_repeat repeat;
+    PyObject *upgrades;   /* owned: the attribute, a dict of functions by token; NULL: there are none */
     PyObject *forwarding; /* owned: an asteri_http.forwarded.Forwarding */
     char *lines;    /* the Date line, then the Server line; owned */
     Py_ssize_t date_size, server_size;

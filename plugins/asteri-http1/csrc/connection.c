@@ -247,7 +247,9 @@ h1_connection_lost(h1_connection *self, double now)
     }
     self->exchange = NULL;
     self->ending = 0;
-    h1_happen(self, ASTERI_FINISHED, Py_NewRef(exchange));
+    if (!self->handed_over) {
+        h1_happen(self, ASTERI_FINISHED, Py_NewRef(exchange));
+    }
     PyObject *error = PyObject_CallFunction(h1_errors_of(self)->disconnected, "s", "the peer has left");
     int result = error == NULL ? -1 : http_exchange_fail(&exchange->http, error);
     Py_XDECREF(error);
@@ -306,7 +308,9 @@ conclude(h1_connection *self)
     self->exchange = NULL;
     h1_drop_decoder(self);
     self->deadline = H1_NO_TIME;
-    h1_happen(self, ASTERI_FINISHED, Py_NewRef(exchange));
+    if (!self->handed_over) {
+        h1_happen(self, ASTERI_FINISHED, Py_NewRef(exchange));
+    }
     int received = exchange->http.incoming == HTTP_RECEIVED;
     int keeps = received && exchange->keeps;
     int is_last = received && !exchange->head->persistent;

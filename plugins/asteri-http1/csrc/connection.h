@@ -52,6 +52,7 @@ typedef struct h1_connection {
     unsigned char eof;
     unsigned char ending; /* the running exchange is over as soon as the output has been handed over */
     unsigned char speaks; /* whether the peer may speak for others: H1_MAY, H1_MAY_NOT, 0: nobody has asked yet */
+    unsigned char handed_over; /* the running exchange has never begun: another protocol answers its request */
     unsigned char end; /* the last piece: ASTERI_HALF_CLOSE, ASTERI_RESET or ASTERI_CLOSE */
 } h1_connection;
 

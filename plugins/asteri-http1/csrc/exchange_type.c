@@ -135,6 +135,16 @@ get_has_body(PyObject *self, void *Py_UNUSED(closure))
 }
 
 static PyObject *
+get_protocol(PyObject *self, void *Py_UNUSED(closure))
+{
+    const asteri_slice *upgrade = &exchange_of(self)->head->upgrade;
+    PyObject *written = PyBytes_FromStringAndSize(upgrade->data, upgrade->size);
+    PyObject *lower = written == NULL ? NULL : PyObject_CallMethod(written, "lower", NULL);
+    Py_XDECREF(written);
+    return lower;
+}
+
+static PyObject *
 get_expects_continue(PyObject *self, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(exchange_of(self)->waits);
@@ -184,6 +194,7 @@ static PyGetSetDef exchange_attributes[] = {
     {"has_body", get_has_body, NULL, NULL, NULL},
     {"trailers", get_trailers, NULL, "The request's trailer fields, filled when the body has ended.", NULL},
     {"expects_continue", get_expects_continue, NULL, NULL, NULL},
+    {"protocol", get_protocol, NULL, "What the client asks to talk instead of HTTP, in lower case; else empty.", NULL},
     {"body", get_body, set_body, "The collected body, or None.", NULL},
     {"buffered", get_buffered, NULL, "Bytes of the body that wait to be read.", NULL},
     {"status", get_status, NULL, "The final status answered, 0 until then.", NULL},

@@ -215,6 +215,32 @@ exchange_of(h1_connection *self, h1_head *head, int waits)
     return exchange;
 }
 
+/* Whether the protocol that the client asks for answers the request (RFC 9110 section 7.8): 1, 0, -1. */
+static int
+hand_over(h1_connection *self, h1_exchange *exchange)
+{
+    PyObject *upgrades = self->binding->upgrades;
+    PyObject *written = PyBytes_FromStringAndSize(exchange->head->upgrade.data, exchange->head->upgrade.size);
+    PyObject *token = written == NULL ? NULL : PyObject_CallMethod(written, "lower", NULL);
+    PyObject *upgrade = token == NULL || !PyDict_Check(upgrades) ? NULL : PyDict_GetItemWithError(upgrades, token);
+    PyObject *successor = NULL;
+    if (upgrade != NULL) {
+        Py_INCREF(upgrade);
+        successor = PyObject_CallFunction(upgrade, "Od", exchange, self->now);
+        Py_DECREF(upgrade);
+    }
+    Py_XDECREF(written);
+    Py_XDECREF(token);
+    if (successor == NULL || successor == Py_None) {
+        Py_XDECREF(successor);
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    self->handed_over = 1;
+    int result = h1_exchange_upgrade(exchange, successor, NULL);
+    Py_DECREF(successor);
+    return result < 0 ? -1 : 1;
+}
+
 /* A whole head has come in, and `rest` behind it. Steals `head`. */
 static int
 start_exchange(h1_connection *self, h1_head *head, asteri_slice rest)
@@ -258,8 +284,11 @@ start_exchange(h1_connection *self, h1_head *head, asteri_slice rest)
         }
     }
     self->exchange = exchange;
-    h1_happen(self, ASTERI_STARTED, Py_NewRef(exchange));
-    return 0;
+    int handed_over = has_body || head->upgrade.size == 0 || self->binding->upgrades == NULL ? 0 : hand_over(self, exchange);
+    if (handed_over == 0) {
+        h1_happen(self, ASTERI_STARTED, Py_NewRef(exchange));
+    }
+    return handed_over < 0 ? -1 : 0;
 failed:
     h1_exchange_forget(exchange);
     h1_drop_decoder(self);

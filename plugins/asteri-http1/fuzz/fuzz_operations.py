@@ -47,7 +47,7 @@ from asteri_http1.connection import Http1Connection
 from asteri_http1.writer import Signature
 
 sys.path.insert(0, str(Path(__file__).parent))
-from native_contract import ContractConnection, through_contract
+from native_contract import ContractConnection, ThroughContract
 
 ENDS = ("half-close", "reset", "close")
 DOCUMENTED = (Disconnected, LocalProtocolError, RemoteProtocolError)
@@ -226,7 +226,7 @@ class Script:
         return [
             lambda peer, now: Http1Connection(settings, signature, peer, now),
             native,
-            through_contract(native),
+            ThroughContract(native),
         ]
 
     @property

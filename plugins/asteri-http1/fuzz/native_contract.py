@@ -36,6 +36,7 @@ from asteri_core.api import (
     FileSlice,
     Finished,
     Header,
+    Peer,
     Sendable,
     Started,
     Switched,
@@ -344,11 +345,25 @@ class ContractConnection:
         self._call["drain"](self.real, until, now)
 
 
-def through_contract(connect: ConnectionFactory, room: int = ROOM) -> ConnectionFactory:
+class ThroughContract:
     """The same connections, driven by the contract."""
-    return lambda peer, now: ContractConnection(connect(peer, now), room)
+
+    def __init__(self, connect: ConnectionFactory, room: int = ROOM) -> None:
+        self._connect: Any = connect
+        self._room = room
+
+    def __call__(self, peer: Peer, now: float) -> Connection:
+        return ContractConnection(self._connect(peer, now), self._room)
+
+    @property
+    def upgrades(self) -> Any:
+        return self._connect.upgrades
+
+    @upgrades.setter
+    def upgrades(self, table: Any) -> None:
+        self._connect.upgrades = table
 
 
 def bind_contract(config: Config) -> ConnectionFactory:
     """As `bind_native`, for the same connections driven by the contract."""
-    return through_contract(bind_native(config))
+    return ThroughContract(bind_native(config))

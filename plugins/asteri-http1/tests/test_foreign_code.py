@@ -14,7 +14,7 @@ import pytest
 from asteri_core.api import Finished, Peer, Want
 from asteri_http.settings import HttpSettings
 from asteri_http1._native import Binding
-from native_contract import ContractExchange, functions, through_contract
+from native_contract import ContractExchange, ThroughContract, functions
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 PEER = Peer(("192.0.2.1", 50000), ("192.0.2.2", 80))
@@ -132,7 +132,7 @@ def test_a_watcher_may_send_more_than_its_driver_has_room_for(exchange_of, end):
 def test_regression_5_the_end_is_told_with_the_last_piece_however_many_a_driver_has_room_for(blocks, room):
     """With just room enough for the pieces, it took one call more, and the time of an idle peer began late."""
     settings = HttpSettings(keep_alive=5)
-    connection = through_contract(Binding(settings, time.time), room)(PEER, 0.0)
+    connection = ThroughContract(Binding(settings, time.time), room)(PEER, 0.0)
     connection.receive_data(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0.0)
     exchange = connection.events()[0].exchange
     exchange.respond(200, [])

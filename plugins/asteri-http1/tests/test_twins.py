@@ -20,7 +20,7 @@ from asteri_http1 import plugin
 from asteri_http1._native import Binding
 from asteri_http1.connection import Http1Connection
 from asteri_http1.writer import Signature
-from native_contract import ContractConnection, through_contract
+from native_contract import ContractConnection, ThroughContract
 
 PEER = Peer(("192.0.2.1", 50000), ("192.0.2.2", 80), "https")
 GET = b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -182,7 +182,7 @@ def answered(factory, status, fields) -> tuple[object, ...]:
 @pytest.mark.parametrize("first", HEADS)
 def test_a_head_says_the_same_whatever_the_one_before_it_said(first):
     python = bound("py", HttpSettings(), lambda: 0.0)
-    native = through_contract(bound("c", HttpSettings(), lambda: 0.0))
+    native = ThroughContract(bound("c", HttpSettings(), lambda: 0.0))
     for head in [second for after in HEADS for second in (first, after, after)]:
         assert answered(native, *head) == answered(python, *head)
 

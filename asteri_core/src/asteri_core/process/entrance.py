@@ -10,7 +10,7 @@ others. TLS and cleartext share a bind: TLS begins with a byte with which nothin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core_settings import ServerSettings, TlsSettings
 from ..errors import ConfigurationError
@@ -69,6 +69,13 @@ class Entrance:
         self._kernel = kernel
         self._timeout = config[ServerSettings].handshake_timeout
         bound = [(spec, Route(spec.name, spec.sniff, spec.bind(config))) for spec in protocols]
+        upgrades: dict[bytes, Any] = {}
+        for spec, route in bound:
+            made: Any = route.factory
+            if spec.upgrade:
+                upgrades[spec.upgrade.encode()] = made.upgrade
+            if spec.upgrades:
+                made.upgrades = upgrades
         self._protocols = tuple(route for _, route in bound)
         self._by_alpn = {name: route.factory for spec, route in bound for name in spec.alpn}
         self._routes = self._protocols

@@ -48,9 +48,16 @@ class Http2Connection(Streams):
     """See `asteri_core.api.Connection` for the contract."""
 
     def __init__(
-        self, settings: HttpSettings, own: Http2Settings, signature: Signature, peer: Peer, now: float
+        self,
+        settings: HttpSettings,
+        own: Http2Settings,
+        signature: Signature,
+        peer: Peer,
+        now: float,
+        upgrade: bytes | None = None,
     ) -> None:
-        super().__init__(settings, own, signature, peer, now)
+        """``upgrade`` is the HTTP2-Settings field of a client that comes by HTTP/1.1: `begin_with` follows."""
+        super().__init__(settings, own, signature, peer, now, upgrade)
         self._state = _OPEN
         self._eof = False
         self._last_word: float | None = None

@@ -15,8 +15,13 @@ WINDOW = 1 << 20
 """The window of the connection: what the bodies of all its streams together may bring unread."""
 
 
-def make_library(settings: HttpSettings, own: Http2Settings) -> tuple[h2.connection.H2Connection, bytes]:
-    """The library's connection, its settings announced, and a frame to send before what it has to send."""
+def make_library(
+    settings: HttpSettings, own: Http2Settings, upgrade: bytes | None = None
+) -> tuple[h2.connection.H2Connection, bytes]:
+    """The library's connection, its settings announced, and a frame to send before what it has to send.
+
+    ``upgrade`` is the client's HTTP2-Settings field where stream 1 is a request of HTTP/1.1.
+    """
     connection = h2.connection.H2Connection(
         h2.config.H2Configuration(
             client_side=False,
@@ -39,7 +44,10 @@ def make_library(settings: HttpSettings, own: Http2Settings) -> tuple[h2.connect
     )
     # What is a little too large is answered 431; a bomb is not unpacked.
     connection.decoder.max_header_list_size = 2 * settings.limit_request_head + 32 * (settings.limit_request_fields + 8)
-    connection.initiate_connection()
+    if upgrade is None:
+        connection.initiate_connection()
+    else:
+        connection.initiate_upgrade_connection(upgrade)
     connection.increment_flow_control_window(WINDOW - 65535)
     # The library would end the connection where a stream is to be refused: it is told of no limit, the client is.
     limit = struct.pack("!HI", codes.MAX_CONCURRENT_STREAMS, own.http2_max_concurrent_streams)

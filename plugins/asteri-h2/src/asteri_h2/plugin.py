@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from asteri_core.api import Config, Connection, ConnectionFactory, Peer, ProtocolSpec, Sniff, TrustPolicy, hookimpl
 from asteri_http.settings import HttpSettings
@@ -21,24 +22,48 @@ def sniff(data: bytes) -> Sniff:
     return Sniff.MORE if PREFACE.startswith(data) else Sniff.NO
 
 
-def bind(config: Config) -> ConnectionFactory:
-    """Connections for peers with TLS, and in cleartext for those that are trusted."""
-    from asteri_http.date import DateCache
+class Binding:
+    """Makes connections for peers with TLS, and in cleartext for those that are trusted."""
 
-    from .answers import Signature
-    from .connection import Http2Connection
-    from .refusal import Refusal
+    def __init__(self, config: Config) -> None:
+        from asteri_http.date import DateCache
 
-    settings, own = config[HttpSettings], config[Http2Settings]
-    signature = Signature(DateCache(time.time) if settings.date_header else None, settings.server_header)
-    trust = TrustPolicy(own.h2c_allow_ips)
+        from .answers import Signature
 
-    def connect(peer: Peer, now: float) -> Connection:
-        if peer.tls is None and not trust.trusts(peer.address):
+        self._settings, self._own = config[HttpSettings], config[Http2Settings]
+        dates = DateCache(time.time) if self._settings.date_header else None
+        self._signature = Signature(dates, self._settings.server_header)
+        self._trust = TrustPolicy(self._own.h2c_allow_ips)
+
+    def __call__(self, peer: Peer, now: float) -> Connection:
+        from .connection import Http2Connection
+        from .refusal import Refusal
+
+        if peer.tls is None and not self._trust.trusts(peer.address):
             return Refusal(peer)
-        return Http2Connection(settings, own, signature, peer, now)
+        return Http2Connection(self._settings, self._own, self._signature, peer, now)
 
-    return connect
+    def upgrade(self, exchange: Any, now: float) -> Connection | None:
+        """See `asteri_core.specs.Upgradable`. Only in cleartext, where ALPN could not ask, and for who is trusted."""
+        from h2.exceptions import ProtocolError
+
+        from .connection import Http2Connection
+        from .upgrade import head_of, settings_of
+
+        peer = exchange.peer
+        settings = settings_of(exchange)
+        if settings is None or peer.tls is not None or not self._trust.trusts(peer.address):
+            return None
+        try:
+            connection = Http2Connection(self._settings, self._own, self._signature, peer, now, settings)
+        except ProtocolError:
+            return None  # settings that HTTP/2 does not allow
+        connection.begin_with(head_of(exchange), peer)
+        return connection
+
+
+def bind(config: Config) -> ConnectionFactory:
+    return Binding(config)
 
 
 @hookimpl
@@ -51,12 +76,13 @@ def asteri_protocols() -> Sequence[ProtocolSpec]:
     return [
         ProtocolSpec(
             name="h2",
-            provides="HTTP/2, by ALPN or with prior knowledge",
+            provides="HTTP/2, by ALPN, with prior knowledge or by Upgrade",
             token="2",
             order=200,
             sniff=sniff,
             bind=bind,
             alpn=("h2",),
+            upgrade="h2c",
             requires=("h2",),
             extra="h2",
         )

@@ -37,7 +37,7 @@ from .guard import PRIORITY_UPDATE, RESET_BY_US
 from .library import count_no_content, make_library
 from .outgoing import Outgoing
 from .priority import read_priority
-from .request import Malformed, read_request, read_trailers
+from .request import Malformed, RequestHead, read_request, read_trailers
 from .sending import Sending
 from .settings import Http2Settings
 from .tunnel import Tunnel, Tunnels
@@ -71,7 +71,13 @@ class Streams:
     """What `Http2Connection` has of streams."""
 
     def __init__(
-        self, settings: HttpSettings, own: Http2Settings, signature: Signature, peer: Peer, now: float
+        self,
+        settings: HttpSettings,
+        own: Http2Settings,
+        signature: Signature,
+        peer: Peer,
+        now: float,
+        upgrade: bytes | None = None,
     ) -> None:
         self.wake: Callable[[], None] = _unheard
         self.peer = peer
@@ -91,7 +97,7 @@ class Streams:
         self._last = ALL_STREAMS
         """Streams above it are refused."""
         self._highest = 0
-        self._h2, self._raw = make_library(settings, own)
+        self._h2, self._raw = make_library(settings, own, upgrade)
         """The library; and frames before what it has to send."""
         self._sending = Sending(self._h2, self._frames.guard, self._broken)
 
@@ -99,6 +105,13 @@ class Streams:
         name = HANDLERS.get(type(event))
         if name is not None:
             getattr(self, name)(event)
+
+    def begin_with(self, head: RequestHead, peer: Peer) -> None:
+        """Stream 1 is a request that came by HTTP/1.1; its client has said all of it."""
+        exchange = Http2Exchange(self, 1, head, True, peer)
+        self._exchanges[1] = exchange
+        self._highest = 1
+        self._events.append(Started(exchange))
 
     # -- events of the library ---------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """HTTP/1.1 in C."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 from asteri_core.api import Connection as AnyConnection
@@ -14,6 +14,7 @@ class Binding:
     """Makes the connections of one worker."""
 
     def __new__(cls, settings: HttpSettings, wall: Callable[[], float]) -> Binding: ...
+    upgrades: Mapping[bytes, Callable[[Any, float], AnyConnection | None]]
     def __call__(self, peer: Peer, now: float) -> Connection: ...
 
 @final
@@ -57,6 +58,8 @@ class Exchange:
     def authority(self) -> bytes: ...
     @property
     def raw_path(self) -> bytes: ...
+    @property
+    def protocol(self) -> bytes: ...
     @property
     def query(self) -> bytes: ...
     @property

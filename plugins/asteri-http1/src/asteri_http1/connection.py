@@ -16,7 +16,9 @@ Exchange operations know no time. A deadline they start counts from the next cal
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from asteri_core.api import (
     CLOSE,
@@ -60,6 +62,10 @@ class State(enum.Enum):
 _IDLE, _HEAD, _RUNNING, _CLOSING, _CLOSED = State.IDLE, State.HEAD, State.RUNNING, State.CLOSING, State.CLOSED
 
 
+Upgrade = Callable[[Any, float], Connection | None]
+"""Makes the connection that takes over from an exchange; None where it does not."""
+
+
 def _unheard() -> None:
     """The wake-up of a connection that nobody drives yet."""
 
@@ -78,6 +84,7 @@ class Http1Connection:
         "_eof",
         "_events",
         "_exchange",
+        "_handed_over",
         "_lag",
         "_left",
         "_now",
@@ -88,16 +95,28 @@ class Http1Connection:
         "_signature",
         "_state",
         "_successor",
+        "_upgrades",
         "peer",
         "wake",
     )
 
-    def __init__(self, settings: HttpSettings, signature: Signature, peer: Peer, now: float) -> None:
+    def __init__(
+        self,
+        settings: HttpSettings,
+        signature: Signature,
+        peer: Peer,
+        now: float,
+        upgrades: Mapping[bytes, Upgrade] = MappingProxyType({}),
+    ) -> None:
+        """``upgrades``: the protocols that a request may be handed over to, by the token of Upgrade."""
         self.wake: Callable[[], None] = _unheard
         self.peer = peer
         self._settings = settings
         self._signature = signature
         self._parser = HeadParser(settings)
+        self._upgrades = upgrades
+        self._handed_over = False
+        """Whether the running exchange has never begun: another protocol answers its request."""
         self._state = _IDLE
         self._now = now
         self._deadline: float | None = now + settings.header_timeout
@@ -182,7 +201,8 @@ class Http1Connection:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             self._ending = False
-            self._events.append(Finished(exchange))
+            if not self._handed_over:
+                self._events.append(Finished(exchange))
             exchange.fail(Disconnected("the peer has left"))
             exchange.close()
 
@@ -213,7 +233,8 @@ class Http1Connection:
         if not exchange.has_body:
             self._exchange = exchange
             self._buffer = rest
-            self._events.append(Started(exchange))
+            if not (self._upgrades and exchange.protocol and self._hand_over(exchange)):
+                self._events.append(Started(exchange))
             return
         limit = self._settings.limit_request_body
         length = head.content_length or 0
@@ -237,6 +258,16 @@ class Http1Connection:
                 return
         self._exchange = exchange
         self._events.append(Started(exchange))
+
+    def _hand_over(self, exchange: Http1Exchange) -> bool:
+        """Whether the protocol that the client asks for answers the request (RFC 9110 section 7.8)."""
+        upgrade = self._upgrades.get(exchange.protocol)
+        successor = None if upgrade is None else upgrade(exchange, self._now)
+        if successor is None:
+            return False
+        self._handed_over = True
+        exchange.upgrade(successor)
+        return True
 
     def _receive_body(self, exchange: Http1Exchange, data: bytes) -> None:
         try:
@@ -341,7 +372,8 @@ class Http1Connection:
         self._exchange = None
         self._decoder = None
         self._deadline = None
-        self._events.append(Finished(exchange))
+        if not self._handed_over:
+            self._events.append(Finished(exchange))
         keeps = exchange.keeps and exchange.received
         last = exchange.is_last and exchange.received
         exchange.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from asteri_core.api import (
@@ -20,7 +20,7 @@ from asteri_core.api import (
 from asteri_http.date import DateCache
 from asteri_http.settings import HttpSettings
 
-from .connection import Http1Connection
+from .connection import Http1Connection, Upgrade
 from .writer import Signature
 
 asteri_api = 1
@@ -39,14 +39,20 @@ def bind(config: Config) -> ConnectionFactory:
     return bind_python(config) if native_twin(NATIVE) is None else bind_native(config)
 
 
+class PythonBinding:
+    """Makes the connections of one worker."""
+
+    def __init__(self, settings: HttpSettings, wall: Callable[[], float]) -> None:
+        self._settings = settings
+        self._signature = Signature(DateCache(wall) if settings.date_header else None, settings.server_header)
+        self.upgrades: Mapping[bytes, Upgrade] = {}
+
+    def __call__(self, peer: Peer, now: float) -> Connection:
+        return Http1Connection(self._settings, self._signature, peer, now, self.upgrades)
+
+
 def bind_python(config: Config) -> ConnectionFactory:
-    settings = config[HttpSettings]
-    signature = Signature(DateCache(time.time) if settings.date_header else None, settings.server_header)
-
-    def connect(peer: Peer, now: float) -> Connection:
-        return Http1Connection(settings, signature, peer, now)
-
-    return connect
+    return PythonBinding(config[HttpSettings], time.time)
 
 
 def bind_native(config: Config) -> ConnectionFactory:
@@ -83,6 +89,7 @@ def asteri_protocols() -> Sequence[ProtocolSpec]:
             sniff=sniff,
             bind=bind,
             alpn=("http/1.1",),
+            upgrades=True,
             native=NATIVE,
         )
     ]
