@@ -183,3 +183,9 @@ def test_the_beginning_tells(data: bytes, answer: Sniff) -> None:
 
 def test_the_checksum_is_that_of_rfc_3720() -> None:
     assert _crc32c(b"123456789") == 0xE3069283
+
+
+def test_who_has_just_come_has_a_moment_when_the_server_stops() -> None:
+    header = ProxyHeader(lambda peer, now: peer, PEER, 10.0)  # type: ignore[arg-type, return-value]
+    header.drain(3.0, 3.0)
+    assert header.deadline() == 4.0

@@ -12,6 +12,7 @@ import pytest
 import trustme
 from asteri_core.api import CLOSE, RESET, Failed, FileSlice, Finished, Peer, Started, TlsError
 from asteri_core.core_settings import TlsSettings
+from asteri_core.sansio.router import FIRST_WORDS
 from asteri_core.tls.contexts import Contexts
 from asteri_core.tls.stage import PIECE, TlsStage
 
@@ -270,6 +271,16 @@ def test_a_drain_before_the_handshake_reaches_what_comes_inside(contexts: Contex
     assert talk.stage.deadline() == 5.0
     talk.shake()
     assert talk.inner.calls == [("drain", 5.0)]
+
+
+def test_who_has_just_come_has_a_moment_for_the_handshake_and_the_first_request(
+    contexts: Contexts, client: ssl.SSLContext
+) -> None:
+    talk = Talk(contexts, client)
+    talk.stage.drain(0.0, 0.0)
+    assert talk.stage.deadline() == FIRST_WORDS
+    talk.shake()
+    assert talk.inner.calls == [("drain", 1.0 + FIRST_WORDS)]
 
 
 def test_waking_inside_wakes_the_driver(talk: Talk) -> None:

@@ -30,6 +30,7 @@ from .connection import (
     TlsFacts,
 )
 from .distinguished_name import distinguished_name
+from .router import FIRST_WORDS
 
 V1 = b"PROXY "
 V1_LIMIT = 107
@@ -124,7 +125,7 @@ class ProxyHeader:
 
     def drain(self, until: float, now: float) -> None:
         if self._deadline is not None:
-            self._deadline = min(self._deadline, until)
+            self._deadline = min(self._deadline, max(until, now + FIRST_WORDS))
 
     def _refuse(self, error: Exception) -> None:
         self._events.append(Failed(error))

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 
 from ..errors import TlsError
 from ..sansio.connection import CLOSE, RESET, ConnectionFactory, Event, Failed, FileSlice, Peer, Sendable, TlsFacts
+from ..sansio.router import FIRST_WORDS
 from ..sansio.session import Session
 
 READ_SIZE = 65536
@@ -141,7 +142,8 @@ class TlsStage:
         inner = self._choose(self._peer._replace(scheme="https", tls=facts), self._now)
         self._inner = Session(inner, self._now, self._woken)
         if self._drain is not None:
-            self._inner.drain(self._drain, self._now)
+            # Its first request is on its way: who has just shaken hands has not come to be silent.
+            self._inner.drain(max(self._drain, self._now + FIRST_WORDS), self._now)
 
     def _woken(self) -> None:
         self.wake()
@@ -295,7 +297,7 @@ class TlsStage:
         if self._inner is not None:
             self._inner.drain(until, now)
         elif self._deadline is not None:
-            self._deadline = min(self._deadline, until)
+            self._deadline = min(self._deadline, max(until, now + FIRST_WORDS))
 
 
 def _read_file(piece: FileSlice, size: int) -> bytes:
