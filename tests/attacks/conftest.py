@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite("attacking.case", "attacking.wire", "attacking.target")
 
-from attacking.target import Attacked, attacked, targets  # noqa: E402  the folder is on the path only now
+from attacking.target import OVER_TLS, PROTOCOLS, Attacked, attacked, targets  # noqa: E402  the folder is on the path only now
 
 WANTED_FILES = 4096
 
@@ -23,6 +23,15 @@ def many_files() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < WANTED_FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(WANTED_FILES, hard), hard))
+
+
+@pytest.fixture(scope="session", params=targets("sync", "asgi", protocols=(*PROTOCOLS, *OVER_TLS)), ids=str)
+def attack_by_any_transport(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Attacked]:
+    """A server with the default settings, whose clients may speak TLS."""
+    with attacked(request.param, tmp_path_factory.mktemp(str(request.param))) as attack:
+        yield attack
 
 
 @pytest.fixture(scope="session", params=targets("sync", "asgi"), ids=str)

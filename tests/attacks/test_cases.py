@@ -20,8 +20,8 @@ TABLES = [transfer_encoding, lengths, lines, chunks, start_lines, expectations]
         for case in table.CASES
     ],
 )
-def test_case(attack: Attacked, case: Case) -> None:
-    play(case, attack)
+def test_case(attack_by_any_transport: Attacked, case: Case) -> None:
+    play(case, attack_by_any_transport)
 
 
 def test_the_table_of_codings_has_two_hundred_values() -> None:

@@ -9,11 +9,13 @@ import contextlib
 import itertools
 import json
 import os
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import trustme
 from asteri_core.testing import RunningServer, running_server
 
 from .wire import Client, Response
@@ -21,6 +23,8 @@ from .wire import Client, Response
 HERE = Path(__file__).parents[1]
 
 PROTOCOLS = ("h1",)
+OVER_TLS = ("h1s",)
+"""HTTP/1.1 over TLS: the same bytes, in records."""
 IMPLEMENTATIONS: dict[str, dict[str, str]] = {"py": {"ASTERI_IMPL": "python"}, "c": {"ASTERI_IMPL": "native"}}
 """Test id, and the environment that forces the implementation."""
 MODELS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -49,25 +53,26 @@ class Target:
         return f"{self.protocol}-{self.implementation}-{self.model}"
 
 
-def targets(*models: str) -> list[Target]:
+def targets(*models: str, protocols: Sequence[str] = PROTOCOLS) -> list[Target]:
     """Every protocol and implementation on each of the worker models."""
-    return [Target(*parts) for parts in itertools.product(PROTOCOLS, IMPLEMENTATIONS, models)]
+    return [Target(*parts) for parts in itertools.product(protocols, IMPLEMENTATIONS, models)]
 
 
 class Attacked:
     """A running server, and what its application saw."""
 
-    def __init__(self, target: Target, server: RunningServer, record: Path) -> None:
+    def __init__(self, target: Target, server: RunningServer, record: Path, tls: ssl.SSLContext | None = None) -> None:
         self.target = target
         self.server = server
         self.pids = server.workers()
         self._record = record.open("rb")
         self._release = Path(f"{record}.release")
+        self._tls = tls
         self._barriers = itertools.count()
         self._checked = 0
 
     def client(self, timeout: float = 10.0, receive_buffer: int = 0) -> Client:
-        return Client(self.server.port, timeout, receive_buffer)
+        return Client(self.server.port, timeout, receive_buffer, self._tls)
 
     def get(self, target: str = "/echo") -> Response:
         """A good request of its own."""
@@ -143,8 +148,15 @@ def attacked(target: Target, folder: Path, *options: str) -> Iterator[Attacked]:
         "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
         **IMPLEMENTATIONS[target.implementation],
     }
+    tls = None
+    if target.protocol in OVER_TLS:
+        authority = trustme.CA()
+        authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+        options = ("--certfile", "server.pem", *options)
+        tls = ssl.create_default_context()
+        authority.configure_trust(tls)
     with running_server(app, *model, *options, cwd=folder, environ=environ) as server:
-        attack = Attacked(target, server, record)
+        attack = Attacked(target, server, record, tls)
         try:
             yield attack
             attack.check_alive()

@@ -6,9 +6,11 @@ Anything in a response that is not HTTP/1.1 to the letter is an AssertionError: 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import select
 import socket
+import ssl
 import struct
 from dataclasses import dataclass, field
 
@@ -47,13 +49,17 @@ class Response:
 class Client:
     """One connection."""
 
-    def __init__(self, port: int, timeout: float = 10.0, receive_buffer: int = 0) -> None:
+    def __init__(
+        self, port: int, timeout: float = 10.0, receive_buffer: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self._data = b""
 
     def __enter__(self) -> Client:
@@ -81,9 +87,9 @@ class Client:
         self.socket.settimeout(10)
 
     def end(self) -> None:
-        """Say that nothing more comes (half-close)."""
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_WR)
+        """Say that nothing more comes (half-close). Over TLS without close_notify: Python's ssl would read no more."""
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.socket.fileno())) as raw:
+            raw.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """Leave at once, so that the server gets a reset."""

@@ -90,7 +90,7 @@ CASES = unique(
         *(refused(f"version {version!r}", head(first=b"GET / " + version), 505) for version in UNKNOWN_VERSIONS),
         refused("no version", b"GET /\r\n\r\n"),
         refused("no target", b"GET\r\n\r\n"),
-        refused("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        refused("no preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n", 505),
         Case("HTTP/1.0", head(first=b"GET / HTTP/1.0"), (200,), (("GET /", b""),)),
         served("HTTP/1.0 keep-alive", head(b"Connection: keep-alive", first=b"GET / HTTP/1.0"), ("GET /", b"")),
         Case("close", head(b"Connection: close") + head(), (200,), (("GET /", b""),)),
