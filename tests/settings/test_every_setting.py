@@ -95,6 +95,8 @@ ACTING = {
     "http2_max_concurrent_streams": f"{HTTP2}::test_streams_beyond_the_limit_are_refused",
     "http2_initial_window_size": f"{HTTP2}::test_a_client_may_send_so_much_of_a_body",
     "http2_window_timeout": f"{HTTP2}::test_a_client_without_a_window_is_closed_in_time",
+    # The uwsgi protocol
+    "uwsgi_allow_ips": f"{LISTENING}::test_only_trusted_peers_speak_uwsgi",
 }
 
 

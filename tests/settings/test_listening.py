@@ -127,3 +127,15 @@ def test_the_debug_extension_is_offered_when_asked_for(serve: Serve, facts: Any)
     for options, expected in (((), False), (("--asgi-debug",), True)):
         with serve(*options, app="app:asgi") as server:
             assert ("http.response.debug" in facts(server)["extensions"]) == expected
+
+
+def test_only_trusted_peers_speak_uwsgi(serve: Serve, receive: Any) -> None:
+    variables = b"".join(
+        len(text).to_bytes(2, "little") + text
+        for text in (b"REQUEST_METHOD", b"GET", b"REQUEST_URI", b"/", b"SERVER_PROTOCOL", b"HTTP/1.1")
+    )
+    packet = b"\0" + len(variables).to_bytes(2, "little") + b"\0" + variables
+    for trusted, status in (("127.0.0.0/8", b"200"), ("192.0.2.0/24,unix", b"403")):
+        with serve("--uwsgi-allow-ips", trusted) as server, server.connect() as peer:
+            peer.sendall(packet)
+            assert receive(peer).startswith(b"HTTP/1.1 " + status)

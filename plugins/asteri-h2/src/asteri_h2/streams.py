@@ -23,6 +23,7 @@ from asteri_core.api import (
     RemoteProtocolError,
     Started,
 )
+from asteri_http.bodies import Bodies
 from asteri_http.fields import keeps_trailer
 from asteri_http.forwarded import forwarding_of
 from asteri_http.settings import HttpSettings
@@ -30,7 +31,6 @@ from h2.errors import ErrorCodes
 from hyperframe.frame import ExtensionFrame
 
 from .answers import Signature, refuse
-from .bodies import Bodies
 from .exchange import Http2Exchange
 from .frames import Frames
 from .guard import PRIORITY_UPDATE, RESET_BY_US

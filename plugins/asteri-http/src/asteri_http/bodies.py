@@ -5,11 +5,11 @@ While the client may have no window, since the application does not read, its ti
 
 from __future__ import annotations
 
-from asteri_http.settings import HttpSettings
+from .settings import HttpSettings
 
 
 class Bodies:
-    """Of the streams of one connection."""
+    """Of the streams of one connection; a protocol without streams has one."""
 
     __slots__ = ("_due", "_settings")
 

@@ -1,0 +1,49 @@
+"""What this distribution registers: the setting and the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asteri_core.api import Config, Connection, ConnectionFactory, Peer, ProtocolSpec, Sniff, TrustPolicy, hookimpl
+from asteri_http.settings import HttpSettings
+
+from .settings import UwsgiSettings
+
+asteri_api = 1
+
+
+def sniff(data: bytes) -> Sniff:
+    """A request begins with the modifier 0, with which nothing else begins."""
+    return Sniff.YES if data[:1] == b"\0" else Sniff.NO
+
+
+def bind(config: Config) -> ConnectionFactory:
+    """Connections that serve who is trusted, and refuse others."""
+    from .connection import UwsgiConnection
+
+    settings = config[HttpSettings]
+    trust = TrustPolicy(config[UwsgiSettings].uwsgi_allow_ips)
+
+    def connect(peer: Peer, now: float) -> Connection:
+        return UwsgiConnection(settings, trust.trusts(peer.address), peer, now)
+
+    return connect
+
+
+@hookimpl
+def asteri_settings() -> Sequence[type]:
+    return [HttpSettings, UwsgiSettings]
+
+
+@hookimpl
+def asteri_protocols() -> Sequence[ProtocolSpec]:
+    return [
+        ProtocolSpec(
+            name="uwsgi",
+            provides="the binary uwsgi protocol of nginx's uwsgi_pass",
+            token="uwsgi",
+            order=300,
+            sniff=sniff,
+            bind=bind,
+        )
+    ]

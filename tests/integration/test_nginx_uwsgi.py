@@ -1,0 +1,104 @@
+"""nginx in front, by ``uwsgi_pass`` over TCP and over a unix socket, on every worker model."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from asteri_core.testing import running_server
+from worker_models import MODELS, Model
+
+APPLICATIONS = Path(__file__).parent / "applications"
+CONFIGURATION = """
+daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
+events {{ }}
+http {{
+    access_log off; client_max_body_size 0;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ include /etc/nginx/uwsgi_params; uwsgi_pass {to}; }}
+    }}
+}}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module", params=["tcp", "unix"])
+def transport(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module", params=["wsgi", "asgi"])
+def interface(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def client(
+    request: pytest.FixtureRequest, transport: str, interface: str, tmp_path_factory: pytest.TempPathFactory,
+    implementation: str,
+) -> Iterator[httpx.Client]:  # fmt: skip
+    model: Model = request.param
+    folder = tmp_path_factory.mktemp("nginx")
+    bind = ("--bind", f"unix:{folder}/app.sock")
+    with running_server(
+        f"{interface}:app", "--interface", interface, *model.options, *bind, cwd=APPLICATIONS
+    ) as server:
+        to = f"127.0.0.1:{server.port}" if transport == "tcp" else f"unix:{folder}/app.sock"
+        port = free_port()
+        (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, port=port, to=to))
+        nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin") or "nginx"
+        process = subprocess.Popen([nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")])
+        workers = server.workers()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as made:
+                end = time.monotonic() + 20
+                while True:
+                    try:
+                        socket.create_connection(("127.0.0.1", port), 1).close()
+                        break
+                    except ConnectionRefusedError:
+                        assert time.monotonic() < end
+                        assert process.poll() is None, (folder / "error.log").read_text()
+                yield made
+        finally:
+            process.terminate()
+            process.wait(10)
+        assert server.workers() == workers
+
+
+def test_requests_and_bodies_of_every_size_reach_the_application(client: httpx.Client) -> None:
+    assert client.get("/hello").text == "hello\n"
+    for size in (1, 1000, 1_000_000):
+        body = bytes(range(251)) * (size // 251 + 1)
+        assert client.post("/digest", content=body).text == hashlib.sha256(body).hexdigest()
+
+
+def test_a_chunked_upload_is_counted_by_nginx(client: httpx.Client) -> None:
+    assert client.post("/echo", content=iter([b"one, ", b"two"])).content == b"one, two"
+
+
+def test_answers_of_every_kind_come_back(client: httpx.Client) -> None:
+    assert client.head("/download?size=1000").headers["content-length"] == "1000"
+    assert client.get("/empty").status_code == 204
+    assert client.get("/stream").text == "".join(f"piece {number}\n" for number in range(5))
+    assert client.get("/cookies").headers.get_list("set-cookie") == ["a=1", "b=2"]
+    assert client.get("/error").status_code == 500
+    assert len(client.get("/download?size=3000000").content) == 3_000_000
