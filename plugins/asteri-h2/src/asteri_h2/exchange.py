@@ -19,7 +19,7 @@ from asteri_core.api import (
     Sendable,
 )
 from asteri_http.exchange import Exchange, Incoming, Phase
-from asteri_http.failure import plain_answer
+from asteri_http.failure import answer_refusal
 from asteri_http.fields import Role, response_role
 
 from .outgoing import Outgoing
@@ -116,13 +116,8 @@ class Http2Exchange(Exchange):
         self._connection.cut(self)
 
     def refuse(self, error: RemoteProtocolError) -> None:
-        """The body is not acceptable: answered where no response has been set, else the stream is cut."""
-        if self._phase is not _WAITING:
-            self.abort()
-            return
-        content = b"" if self.method == "HEAD" else plain_answer(error.status)
-        self.respond(error.status, [(b"content-type", b"text/plain; charset=utf-8")])
-        self.send(content, True)
+        """The body is not acceptable: answered where no response has been set, else the response is cut."""
+        answer_refusal(self, error.status)
 
     def _writable(self) -> bool:
         return self.outgoing.below_mark

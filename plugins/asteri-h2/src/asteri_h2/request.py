@@ -15,11 +15,10 @@ from asteri_core.api import Header, RemoteProtocolError
 from asteri_http.fields import REQUEST_SINGLE, VALUE, keeps_field, options
 from asteri_http.framing import read_content_length
 from asteri_http.host import check_authority
+from asteri_http.limits import check_limits
 from asteri_http.settings import HttpSettings
 from asteri_http.target import check_host, read_target
 
-LONGEST_METHOD = 32
-"""As in HTTP/1.1: the longest registered method has 17 bytes."""
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 """A field name: lower case only (section 8.2.1)."""
@@ -70,7 +69,7 @@ def read_request(block: Iterable[Header], limits: HttpSettings, ended: bool) -> 
     if not plain_connect and not pseudo[b":path"]:
         raise Malformed("an empty :path")
     headers, known = _sorted_out(fields)
-    _check_limits(raw_method, pseudo, fields, limits)
+    check_limits(raw_method, pseudo.get(b":path", b""), fields, limits)
     method = raw_method.decode("ascii")
     if plain_connect:
         raise RemoteProtocolError("CONNECT asks for a proxy, which this server is not", 501)
@@ -154,22 +153,6 @@ def _sorted_out(fields: list[Header]) -> tuple[list[Header], dict[bytes, bytes]]
     if crumbs:
         headers.append((b"cookie", b"; ".join(crumbs)))
     return headers, known
-
-
-def _check_limits(method: bytes, pseudo: dict[bytes, bytes], fields: list[Header], limits: HttpSettings) -> None:
-    """The limits of HTTP/1.1, of the same request written in it."""
-    if len(method) > LONGEST_METHOD:
-        raise RemoteProtocolError(f"a method of more than {LONGEST_METHOD} bytes", 501)
-    line = len(method) + len(pseudo.get(b":path", b"")) + len("  HTTP/1.1")
-    if line > limits.limit_request_line:
-        raise RemoteProtocolError(f"a request line of more than {limits.limit_request_line} bytes", 414)
-    if len(fields) > limits.limit_request_fields:
-        raise RemoteProtocolError(f"more than {limits.limit_request_fields} fields", 431)
-    sizes = [len(name) + len(value) + 2 for name, value in fields]
-    if sizes and max(sizes) > limits.limit_request_field_size:
-        raise RemoteProtocolError(f"a field of more than {limits.limit_request_field_size} bytes", 431)
-    if line + sum(sizes) + 2 * len(sizes) + 4 > limits.limit_request_head:
-        raise RemoteProtocolError(f"more than {limits.limit_request_head} bytes of fields", 431)
 
 
 def _expects_continue(known: dict[bytes, bytes]) -> bool:

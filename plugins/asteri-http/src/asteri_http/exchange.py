@@ -248,6 +248,11 @@ class Exchange(ABC):
     # -- the response ----------------------------------------------------------------------------------------
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether no response has been set."""
+        return self._phase is _WAITING
+
+    @property
     def head_sent(self) -> bool:
         """Whether the response can no longer be replaced by another one."""
         return self._phase is not _WAITING and self._phase is not _DECIDED

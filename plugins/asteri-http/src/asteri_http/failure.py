@@ -32,3 +32,13 @@ def answer_failure(exchange: Exchange, status: int = 500) -> None:
         exchange.send(content, True)
     except Disconnected:
         exchange.abort()
+
+
+def answer_refusal(exchange: Exchange, status: int) -> None:
+    """Answer for the server, which does not accept a request's body. A response that has been set is cut."""
+    if not exchange.is_waiting:
+        exchange.abort()
+        return
+    content = b"" if exchange.method == "HEAD" else plain_answer(status)
+    exchange.respond(status, [(b"content-type", b"text/plain; charset=utf-8")])
+    exchange.send(content, True)

@@ -16,13 +16,11 @@ from asteri_core.api import Header, RemoteProtocolError
 from asteri_http.fields import REQUEST_SINGLE, keeps_field, options
 from asteri_http.forwarded import FIELDS as FORWARDED_FIELDS
 from asteri_http.framing import check_transfer_encoding, read_content_length
+from asteri_http.limits import LONGEST_METHOD
 from asteri_http.settings import HttpSettings
 from asteri_http.target import check_host, read_target
 
 from .grammar import DONE, ERRORS, FIELD, FIRST_ERROR, LINE, ROWS, START
-
-LONGEST_METHOD = 32
-"""The longest registered method has 17 bytes. A longer one is answered 501 (RFC 9112 section 3)."""
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _HEAD = re.compile(

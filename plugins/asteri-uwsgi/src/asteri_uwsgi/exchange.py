@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from asteri_core.api import FileSlice, Header, RemoteProtocolError, Sendable
 from asteri_http.exchange import Exchange, Incoming, Phase
-from asteri_http.failure import plain_answer
+from asteri_http.failure import answer_refusal
 from asteri_http.status import phrase
 
 from .request import RequestHead
@@ -64,12 +64,7 @@ class UwsgiExchange(Exchange):
 
     def refuse(self, error: RemoteProtocolError) -> None:
         """The body is not acceptable: answered where no response has been set, else the response is cut."""
-        if self._phase is not _WAITING:
-            self.abort()
-            return
-        content = b"" if self.method == "HEAD" else plain_answer(error.status)
-        self.respond(error.status, [(b"content-type", b"text/plain; charset=utf-8")])
-        self.send(content, True)
+        answer_refusal(self, error.status)
 
     def _writable(self) -> bool:
         return self._connection.below_mark

@@ -14,10 +14,10 @@ from urllib.parse import quote_from_bytes
 from asteri_core.api import Address, Header, Peer, RemoteProtocolError
 from asteri_http.fields import TOKEN, VALUE, keeps_field
 from asteri_http.framing import read_content_length
+from asteri_http.limits import check_limits
 from asteri_http.settings import HttpSettings
 from asteri_http.target import check_host, read_target
 
-LONGEST_METHOD = 32
 DROPPED = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", b"content-length",
      b"content-type", b"expect"}
@@ -48,15 +48,13 @@ def read_request(variables: dict[bytes, bytes], peer: Peer, limits: HttpSettings
     raw_method = variables.get(b"REQUEST_METHOD", b"")
     if TOKEN.fullmatch(raw_method) is None:
         raise RemoteProtocolError(f"expected a method, found {raw_method[:64]!r}")
-    if len(raw_method) > LONGEST_METHOD:
-        raise RemoteProtocolError(f"a method of more than {LONGEST_METHOD} bytes", 501)
     method = raw_method.decode("ascii")
     protocol = variables.get(b"SERVER_PROTOCOL", b"HTTP/1.1")
     if protocol not in VERSIONS:
         raise RemoteProtocolError(f"expected a version of HTTP, found {protocol[:64]!r}", 505)
     target = _target(variables)
     headers = _headers(variables)
-    _check_limits(raw_method, target, headers, limits)
+    check_limits(raw_method, target, headers, limits)
     raw_path, query, named = read_target(method, target)
     if method == "CONNECT":
         raise RemoteProtocolError("CONNECT asks for a proxy, which this server is not", 501)
@@ -96,20 +94,6 @@ def _headers(variables: dict[bytes, bytes]) -> list[Header]:
     if length:
         headers.append((b"content-length", length))
     return headers
-
-
-def _check_limits(method: bytes, target: bytes, headers: list[Header], limits: HttpSettings) -> None:
-    """The limits of HTTP/1.1, of the same request written in it."""
-    line = len(method) + len(target) + len("  HTTP/1.1")
-    if line > limits.limit_request_line:
-        raise RemoteProtocolError(f"a request line of more than {limits.limit_request_line} bytes", 414)
-    if len(headers) > limits.limit_request_fields:
-        raise RemoteProtocolError(f"more than {limits.limit_request_fields} fields", 431)
-    sizes = [len(name) + len(value) + 2 for name, value in headers]
-    if sizes and max(sizes) > limits.limit_request_field_size:
-        raise RemoteProtocolError(f"a field of more than {limits.limit_request_field_size} bytes", 431)
-    if line + sum(sizes) + 2 * len(sizes) + 4 > limits.limit_request_head:
-        raise RemoteProtocolError(f"more than {limits.limit_request_head} bytes of fields", 431)
 
 
 def _length(variables: dict[bytes, bytes]) -> int:
