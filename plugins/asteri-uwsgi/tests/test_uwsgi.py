@@ -200,8 +200,18 @@ def test_anybody_else_is_refused_before_anything_is_believed() -> None:
     assert isinstance(run(make(Peer("", "")), packet())[0][0], Started)
 
 
-@pytest.mark.parametrize(("data", "answer"), [(b"\0", Sniff.YES), (b"GET", Sniff.NO), (b"\x16\x03", Sniff.NO)])
-def test_the_first_byte_tells(data: bytes, answer: Sniff) -> None:
+@pytest.mark.parametrize(
+    ("data", "answer"),
+    [
+        (b"\0", Sniff.MORE),
+        (b"\0\1\2", Sniff.MORE),
+        (b"\0\1\2\0", Sniff.YES),
+        (b"\0GET /", Sniff.NO),
+        (b"GET", Sniff.NO),
+        (b"\x16\x03", Sniff.NO),
+    ],
+)
+def test_the_first_bytes_tell(data: bytes, answer: Sniff) -> None:
     assert sniff(data) is answer
 
 

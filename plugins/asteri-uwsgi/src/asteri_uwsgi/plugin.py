@@ -13,8 +13,12 @@ asteri_api = 1
 
 
 def sniff(data: bytes) -> Sniff:
-    """A request begins with the modifier 0, with which nothing else begins."""
-    return Sniff.YES if data[:1] == b"\0" else Sniff.NO
+    """A request has the modifiers 0 and 0, a size between them. Any other NUL is for whoever refuses it."""
+    if data[:1] != b"\0":
+        return Sniff.NO
+    if len(data) < 4:
+        return Sniff.MORE
+    return Sniff.YES if data[3:4] == b"\0" else Sniff.NO
 
 
 def bind(config: Config) -> ConnectionFactory:
