@@ -88,6 +88,14 @@ def serve(tmp_path):
         server.process.stderr.close()
 
 
+def until(condition):
+    """Wait for what nothing announces."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "the condition never came true"
+        select.select([], [], [], 0.01)
+
+
 STARTED = r"worker (\d+) \(pid (\d+)\) starts"
 
 
@@ -374,10 +382,11 @@ def test_a_child_inherits_no_descriptor_of_the_arbiter_s_but_its_own(serve):
     arbiter_sockets = {one for one in _descriptors(server.pid) if one.startswith("socket:")}
     assert len(arbiter_sockets) == 3
     for pid in pids:
+        # Of pipes: standard error and the error log, which are one, and the lifeline. The one on which a worker says
+        # that it is ready it lets go of a moment later.
+        until(lambda pid=pid: len({one for one in _descriptors(pid) if one.startswith("pipe:")}) == 2)
         own = _descriptors(pid)
         assert not [one for one in own if "eventpoll" in one]
-        # Of pipes: standard error and the error log, which are one, and the lifeline.
-        assert len({one for one in own if one.startswith("pipe:")}) == 2
         # Of the arbiter's sockets, which are the listener and the two ends for signals, only the first.
         assert len({one for one in own if one.startswith("socket:")} & arbiter_sockets) == 1
 
