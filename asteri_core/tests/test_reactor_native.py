@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import socket
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from asteri_core.api import CLOSE, RESET, FileSlice, Finished, Peer, Started
 from asteri_core.testing import FakeClock
+from asteri_core.testing.lines import LineConnection
 
 RECORDS = socket.SOCK_SEQPACKET
 
@@ -331,3 +334,47 @@ def test_wrong_arguments_of_a_native_connections_methods_are_named(
     with pytest.raises(TypeError) as caught:
         getattr(alone, method)(*positional, **named)
     assert str(caught.value) == message
+
+
+class Number:
+    """A number that calls when it is asked for."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
+
+    def __index__(self) -> int:
+        self.call()
+        return 0
+
+
+class GivenUp(LineConnection):
+    """Its peer is given up when it is asked for what is to be sent, or when that is looked at."""
+
+    def __init__(self, abandon: Callable[[], None], pieces: Sequence[Any], late: bool) -> None:
+        super().__init__(Peer("", ""))
+        self.abandon = abandon
+        self.pieces = pieces
+        self.late = late
+
+    def data_to_send(self, now: float) -> Sequence[Any]:
+        pieces, self.pieces = self.pieces, ()
+        if pieces and not self.late:
+            self.abandon()
+        return pieces
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["asked", "looked-at"])
+@pytest.mark.parametrize("behind", [(), (b"a",), (b"a" * (1 << 20),)], ids=["alone", "a-byte-behind", "much-behind"])
+def test_what_is_handed_out_while_its_peer_is_given_up_is_let_go(served: Any, behind: Any, late: bool) -> None:
+    abandon = served.reactor.abandon
+    with tempfile.TemporaryFile() as file:
+        file.write(b"content")
+        file.flush()
+        before = sys.getrefcount(file)
+        pieces = [FileSlice(file, Number(abandon) if late else 0, 5), *behind]  # type: ignore[arg-type]
+        served.factory = lambda peer, now: GivenUp(abandon, pieces, late)
+        served.attach().close()
+        served.until(lambda: served.reactor.connections == 0)
+        served.factory = pieces = None
+        gc.collect()
+        assert sys.getrefcount(file) == before

@@ -141,3 +141,16 @@ def test_a_socket_whose_factory_raises_stays_the_caller_s(served: Any) -> None:
         assert other.recv(1) == b"x"
         with pytest.raises(OSError, match="Errno"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
             served.reactor.attach(datagrams, Peer("", ""), lambda peer, now: LineConnection(peer))
+
+
+def test_a_socket_that_its_factory_closes_is_a_peer_that_is_given_up(served: Any) -> None:
+    one, other = socket.socketpair()
+
+    def factory(peer: Peer, now: float) -> LineConnection:
+        one.close()
+        return LineConnection(peer)
+
+    with other:
+        served.reactor.attach(one, Peer("", ""), factory)
+        assert served.reactor.connections == 0
+        assert other.recv(1) == b""

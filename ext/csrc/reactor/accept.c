@@ -336,7 +336,7 @@ reactor_attach(reactor *self, PyObject *socket, PyObject *peer, PyObject *factor
     PyObject *number = PyObject_CallMethodNoArgs(socket, state->name_detach);
     fd = number == NULL ? -1 : (int)PyLong_AsLong(number);
     Py_XDECREF(number);
-    if (fd >= 0) {
+    if (fd >= 0 || !PyErr_Occurred()) { /* -1: its factory has closed it, which is found out as of any other peer */
         status = stream_open(self, fd, peer, connection);
     }
     Py_DECREF(connection);

@@ -217,9 +217,10 @@ adapter_data_to_send(PyObject *object, double now, asteri_piece *pieces, Py_ssiz
         Py_XSETREF(self->pieces, given);
         self->next_piece = 0;
     }
-    Py_ssize_t count = 0, total = PyTuple_GET_SIZE(self->pieces);
+    PyObject *given = Py_NewRef(self->pieces); /* what is looked at may be Python's, and the stream be closed by it */
+    Py_ssize_t count = 0, total = PyTuple_GET_SIZE(given);
     while (count < room && self->next_piece < total) {
-        if (as_piece(self->state, PyTuple_GET_ITEM(self->pieces, self->next_piece++), &pieces[count]) < 0) {
+        if (as_piece(self->state, PyTuple_GET_ITEM(given, self->next_piece++), &pieces[count]) < 0) {
             goto failed;
         }
         count++;
@@ -227,8 +228,10 @@ adapter_data_to_send(PyObject *object, double now, asteri_piece *pieces, Py_ssiz
     if (self->next_piece == total) {
         Py_CLEAR(self->pieces);
     }
+    Py_DECREF(given);
     return count;
 failed:
+    Py_DECREF(given);
     while (count > 0) {
         Py_XDECREF(pieces[--count].owner);
     }

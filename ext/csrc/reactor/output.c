@@ -319,7 +319,8 @@ send_bytes(stream *self)
     return BLOCKED;
 }
 
-/* The descriptor of the file that stands first. -1: an exception, -2: an OSError, which is the peer's loss alone. */
+/* The descriptor of the file that stands first. -1: an exception, -2: an OSError, which is the peer's loss alone, -3:
+ * that has called us back, and the file stands there no more. */
 static int
 file_descriptor(stream *self)
 {
@@ -328,6 +329,7 @@ file_descriptor(stream *self)
     }
     PyObject *file = Py_NewRef(head_of(self)->owner);
     PyObject *number = PyObject_CallMethodNoArgs(file, self->reactor->state->name_fileno);
+    int stands = self->unsent != NULL && head_of(self)->kind == ASTERI_FILE && head_of(self)->owner == file;
     Py_DECREF(file);
     long fd = number == NULL ? -1 : PyLong_AsLong(number);
     Py_XDECREF(number);
@@ -335,7 +337,7 @@ file_descriptor(stream *self)
         return -1;
     }
     PyErr_Clear();
-    return fd < 0 || fd > INT_MAX ? -2 : (int)fd;
+    return !stands ? -3 : fd < 0 || fd > INT_MAX ? -2 : (int)fd;
 }
 
 static int
@@ -348,8 +350,8 @@ send_file(stream *self)
     if (fd == -1) {
         return FAILED;
     }
-    if (self->unsent == NULL || head_of(self)->kind != ASTERI_FILE) {
-        return YIELDED; /* that has called us back */
+    if (fd == -3) {
+        return YIELDED;
     }
     asteri_piece *piece = head_of(self);
     off_t offset = (off_t)piece->offset;

@@ -2,7 +2,9 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -225,17 +227,51 @@ stream_close(stream *self)
     return 0;
 }
 
+/* Bytes of ours that the peer's system has not acknowledged (tcp(7), SIOCOUTQ), a half-close not counted. */
+static int
+on_its_way(int fd)
+{
+    int family = AF_UNIX, count = 0;
+    socklen_t size = sizeof(family);
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0 || family == AF_UNIX) {
+        return 0; /* what was sent is there */
+    }
+    return ioctl(fd, SIOCOUTQ, &count) < 0 || count < 1 ? 0 : count - 1;
+}
+
 int
 stream_half_close(stream *self)
 {
-    if (self->flags & STREAM_EOF || self->reactor->now >= self->progress + LINGER_SECONDS) {
+    double now = self->reactor->now;
+    int late = now >= self->progress + LINGER_SECONDS;
+    if (self->flags & STREAM_EOF || (late && !on_its_way(self->source.fd))) {
         /* Nothing of ours can still be on its way: the peer of an idle connection holds nothing up. */
         return stream_close(self);
     }
     self->source.state = STREAM_LINGERING;
+    self->until = (late ? now : self->progress) + LINGER_SECONDS;
     if (shutdown(self->source.fd, SHUT_WR) < 0) {
         return stream_close(self);
     }
+    return 0;
+}
+
+/* The system may have taken an answer of megabytes at once. Its peer says meanwhile how much it has read, and what comes
+ * to a closed socket makes the system send a reset. 0; -1: any exception. */
+static int
+linger(stream *self)
+{
+    double now = self->reactor->now;
+    int left = on_its_way(self->source.fd), before = self->left;
+    int stalled = before && left >= before && now >= self->progress + self->reactor->write_timeout;
+    if (stalled || !(left || before)) {
+        return stream_close(self);
+    }
+    if (left < before || !before) {
+        self->progress = now;
+    }
+    self->left = left;
+    self->until = now + LINGER_SECONDS;
     return 0;
 }
 
@@ -251,6 +287,7 @@ int
 stream_lose(stream *self)
 {
     if (self->source.state == STREAM_ENDING || self->source.state == STREAM_CLOSED) {
+        output_clear(self); /* handed out while it was given up */
         return 0;
     }
     if (self->cork != NULL) {
@@ -466,7 +503,7 @@ settle(stream *self, const asteri_step *rest)
         return 0;
     }
     if (self->source.state == STREAM_LINGERING) {
-        deadline = self->progress + LINGER_SECONDS;
+        deadline = self->until;
     } else {
         if (rest != NULL) {
             wants = self->flags & STREAM_EOF ? 0 : rest->wants_data;
@@ -580,8 +617,8 @@ stream_expire(stream *self)
     reactor *reactor = self->reactor;
     int status = 0;
     if (self->source.state == STREAM_LINGERING) {
-        if (reactor->now >= self->progress + LINGER_SECONDS) {
-            status = stream_close(self);
+        if (reactor->now >= self->until) {
+            status = linger(self);
         }
     } else if (self->source.state == STREAM_OPEN) {
         if (self->unsent != NULL && reactor->now >= self->progress + reactor->write_timeout) {

@@ -25,7 +25,7 @@
 #include "source.h"
 
 #define READ_SIZE 65536
-#define LINGER_SECONDS 2.0      /* how long after our last bytes a reset could still destroy them on their way */
+#define LINGER_SECONDS 2.0      /* how long after the peer's system has our last bytes a reset could still destroy them */
 #define LINGER_BYTES (1u << 20) /* what a peer may still send after our half-close before it gets a reset */
 
 enum { STREAM_OPEN, STREAM_LINGERING, STREAM_ENDING, STREAM_CLOSED };
@@ -54,6 +54,7 @@ struct stream {
     source source; /* source.state is one of the four */
     uint32_t flags;
     uint32_t lingered; /* bytes thrown away */
+    int left;          /* bytes of ours that were on their way when one that lingers last looked */
     asteri_driver driver;
     struct reactor *reactor;               /* borrowed: the stream is its own */
     const asteri_connection_v1 *functions; /* those of `connection` */
@@ -64,7 +65,8 @@ struct stream {
                                             * no more; NULL: nothing */
     due_link deadline;
     double due;         /* the deadline the reactor knows, as long as it has one */
-    double progress;    /* when bytes last left */
+    double progress;    /* when bytes last left; of one that lingers, when some were last seen to have been taken */
+    double until;       /* when one that lingers looks the next time */
     double drain_until; /* when STREAM_DRAINING */
     struct stream *next, *previous; /* of all open ones; `next` also of those that are closed, or of free places */
     struct stream *next_dirty;

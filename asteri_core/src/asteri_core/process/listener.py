@@ -24,6 +24,8 @@ from .privileges import group_id, user_id
 
 FIRST_PASSED_FD = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
+UNSENT = 262144
+"""Bytes of a connection that the system may hold before they are on their way."""
 
 
 class ListenSettings(Protocol):
@@ -176,11 +178,22 @@ def _open_tcp(place: TcpBind, settings: ListenSettings) -> socket.socket:
         if settings.reuse_port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
+        _keep_little(sock)
         sock.listen(settings.backlog)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _keep_little(sock: socket.socket) -> None:
+    """Let the system hold no more than `UNSENT` for a peer, besides what is on its way (tcp(7), TCP_NOTSENT_LOWAT).
+
+    It would take megabytes at once. A protocol could neither tell a slow way from a peer that takes nothing, nor put
+    what is urgent before what it has given already. Accepted sockets inherit it.
+    """
+    if sock.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
 
 def _open_unix(place: UnixBind, bind: str, settings: ListenSettings) -> Listener:
@@ -246,6 +259,7 @@ def _take_fd(place: FdBind, bind: str, backlog: int) -> socket.socket:
         sock.detach()
         raise BindError(f"cannot listen on {bind}: descriptor {place.fd} is not a stream socket")
     sock.set_inheritable(False)
+    _keep_little(sock)
     if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         sock.listen(backlog)
     return sock

@@ -18,10 +18,12 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import fcntl
 import logging
 import os
 import socket
 import struct
+import termios
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -38,7 +40,7 @@ log = logging.getLogger("asteri.error")
 
 READ_SIZE = 65536
 LINGER_SECONDS = 2.0
-"""How long after our last bytes a reset could still destroy them on their way."""
+"""How long after the peer's system has our last bytes a reset could still destroy them, before they are read."""
 LINGER_BYTES = 1 << 20
 """What a peer may still send after our half-close before it gets a reset: enough for what was in flight."""
 FILE_PIECE = 1 << 20
@@ -65,6 +67,7 @@ class Stream:
         "_due",
         "_eof",
         "_interest",
+        "_left",
         "_lingered",
         "_losing",
         "_peer",
@@ -76,6 +79,7 @@ class Stream:
         "_state",
         "_telling",
         "_unsent",
+        "_until",
         "tick",
     )
 
@@ -87,8 +91,11 @@ class Stream:
         self._interest = 0
         self._unsent: deque[Sendable] = deque()
         self._progress = now
-        """When bytes last left."""
-        self._lingered = 0
+        """When bytes last left; of one that lingers, when some of them were last seen to have been taken."""
+        self._lingered = self._left = 0
+        """How many bytes it has thrown away, and how many of ours were on their way when it last looked."""
+        self._until = 0.0
+        """When it looks the next time."""
         self._eof = False
         self._dirty = False
         self._pumping = False
@@ -196,8 +203,8 @@ class Stream:
         """A deadline may have passed."""
         try:
             if self._state is _LINGERING:
-                if now >= self._progress + LINGER_SECONDS:
-                    self._close()
+                if now >= self._until:
+                    self._linger(now)
             elif self._unsent and now >= self._progress + self._reactor.write_timeout:
                 self.lose(now)
             elif self._state is _OPEN:
@@ -341,7 +348,10 @@ class Stream:
     def _send_file(self, piece: FileSlice) -> bool:
         """Send some of a file; False if more of it is left, for another turn."""
         size = min(piece.length, FILE_PIECE)
-        sent = os.sendfile(self._socket.fileno(), piece.file.fileno(), piece.offset, size)
+        descriptor = piece.file.fileno()
+        if not self._unsent or self._unsent[0] is not piece:
+            return False  # that has turned the reactor, which has sent some of it
+        sent = os.sendfile(self._socket.fileno(), descriptor, piece.offset, size)
         if sent == 0 and piece.length:
             raise ConnectionAbortedError("the file ended before the announced length")
         if sent < piece.length:
@@ -352,15 +362,30 @@ class Stream:
         return True
 
     def _half_close(self, now: float) -> None:
-        if self._eof or now >= self._progress + LINGER_SECONDS:
+        late = now >= self._progress + LINGER_SECONDS
+        if self._eof or (late and not on_its_way(self._socket)):
             # Nothing of ours can still be on its way: the peer of an idle connection holds nothing up.
             self._close()
             return
         self._state = _LINGERING
+        self._until = (now if late else self._progress) + LINGER_SECONDS
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
             self._close()
+
+    def _linger(self, now: float) -> None:
+        """The system may have taken an answer of megabytes at once. Its peer says meanwhile how much it has read, and
+        what comes to a closed socket makes the system send a reset."""
+        left, before = on_its_way(self._socket), self._left
+        stalled = before and left >= before and now >= self._progress + self._reactor.write_timeout
+        if stalled or not (left or before):
+            self._close()
+            return
+        if left < before or not before:
+            self._progress = now
+        self._left = left
+        self._until = now + LINGER_SECONDS
 
     def _reset(self) -> None:
         self._cut = True
@@ -415,7 +440,7 @@ class Stream:
             return
         if state is _LINGERING:
             interest = EVENT_READ
-            deadline: float | None = self._progress + LINGER_SECONDS
+            deadline: float | None = self._until
         else:
             session = self._session
             interest = EVENT_READ if not self._eof and session.connection.wants_data else 0
@@ -431,3 +456,14 @@ class Stream:
         if deadline is not None and not (self.tick and deadline >= self._due):
             self._due = deadline
             self._reactor.set_deadline(self, deadline)
+
+
+def on_its_way(sock: socket.socket) -> int:
+    """Bytes of ours that the peer's system has not acknowledged (tcp(7), SIOCOUTQ), a half-close not counted."""
+    if sock.family == socket.AF_UNIX:
+        return 0  # what was sent is there
+    try:
+        (count,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))
+    except OSError:
+        return 0
+    return max(0, int(count) - 1)
