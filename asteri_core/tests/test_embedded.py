@@ -219,7 +219,8 @@ def test_who_comes_while_the_server_stops_is_refused_and_not_kept_waiting() -> N
         while not said and time.monotonic() < until:
             with socket.socket() as late:
                 said = late.connect_ex(address)
-        assert said == errno.ECONNREFUSED
+        # Or reset, by who was in the queue of the listener in the moment of its end.
+        assert said in (errno.ECONNREFUSED, errno.ECONNRESET)
     finally:
         free.set()
         stopping.join()

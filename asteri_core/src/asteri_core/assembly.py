@@ -23,14 +23,15 @@ from .nearest import suggestion
 from .registry import Hook, PluginInfo, Provision, Registry, called_by_keyword
 from .sansio.connection import Colour
 from .settings import METADATA_KEY, Setting, declared
-from .specs import API_VERSION, InterfaceSpec, KernelSpec, ProtocolSpec, WorkerSpec
+from .specs import API_VERSION, CodecSpec, InterfaceSpec, KernelSpec, ProtocolSpec, WorkerSpec
 from .twins import twin_in_use
 from .values import unsupported_type
 
-Spec = ProtocolSpec | InterfaceSpec | WorkerSpec | KernelSpec
+Spec = ProtocolSpec | CodecSpec | InterfaceSpec | WorkerSpec | KernelSpec
 
 SPEC_HOOKS: tuple[tuple[str, str, type[Spec]], ...] = (
     ("asteri_protocols", "protocol", ProtocolSpec),
+    ("asteri_codecs", "codec", CodecSpec),
     ("asteri_interfaces", "interface", InterfaceSpec),
     ("asteri_workers", "worker", WorkerSpec),
     ("asteri_kernels", "kernel", KernelSpec),
@@ -202,6 +203,7 @@ def _freeze(plugins: list[_Plugin]) -> Registry:
         describe=lambda: tuple(_describe(plugin) for plugin in plugins),
         unavailable=MappingProxyType(unavailable),
         hooks=MappingProxyType(lifecycle),
+        codecs=tuple(s for s in specs.values() if isinstance(s, CodecSpec)),
         kernels=tuple(s for s in specs.values() if isinstance(s, KernelSpec)),
     )
 

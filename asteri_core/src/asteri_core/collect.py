@@ -41,7 +41,7 @@ class Collector:
 
     def collect(self, exchange: Exchange) -> None:
         """Begin with an exchange that has just been started."""
-        if exchange.expects_continue:
+        if exchange.expects_continue or exchange.method == "CONNECT":  # which has no body (RFC 9110 section 9.3.6)
             self._then(exchange)
             return
         exchange.body = EMPTY_BODY  # until a piece comes

@@ -18,7 +18,7 @@ from typing import Any
 
 import pluggy
 
-from .specs import InterfaceSpec, KernelSpec, ProtocolSpec, WorkerSpec
+from .specs import CodecSpec, InterfaceSpec, KernelSpec, ProtocolSpec, WorkerSpec
 
 PROJECT = "asteri"
 
@@ -37,6 +37,11 @@ def asteri_settings() -> Sequence[type]:
 @hookspec
 def asteri_protocols() -> Sequence[ProtocolSpec]:
     """Protocols on byte streams."""
+
+
+@hookspec
+def asteri_codecs() -> Sequence[CodecSpec]:
+    """What applications may talk over an upgraded exchange."""
 
 
 @hookspec

@@ -1,4 +1,4 @@
-"""The frozen tables of what plugins provide: protocols, interfaces, worker models, settings, lifecycle hooks.
+"""The frozen tables of what plugins provide: protocols, codecs, interfaces, worker models, settings, lifecycle hooks.
 
 They are made once at boot by `assembly` and only read from then on; pluggy is not reached through here. Look-ups raise
 `PluginError` with the nearest valid name, or with what is missing when a thing is known but its dependency is not
@@ -18,7 +18,7 @@ from .errors import ConfigurationError, PluginError
 from .hooks import LIFECYCLE
 from .nearest import suggestion
 from .sansio.connection import Colour
-from .specs import InterfaceSpec, KernelSpec, ProtocolSpec, WorkerSpec
+from .specs import CodecSpec, Config, InterfaceSpec, KernelSpec, ProtocolSpec, WorkerSpec
 from .twins import NATIVE, PYTHON, VARIABLE, implementation, is_built, why_missing
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Provision:
     """One thing that a plugin provides."""
 
     kind: str
-    """protocol, interface, worker, settings or hooks."""
+    """protocol, codec, interface, worker, settings or hooks."""
     name: str
     says: str
     why: str = ""
@@ -77,6 +77,7 @@ class Registry:
     unavailable: Mapping[tuple[str, str], str]
     """Why a (kind, name) cannot be used: ``("worker", "gevent")``, or ``("plugin", name)`` for a broken plugin."""
     hooks: Mapping[str, tuple[Hook, ...]]
+    codecs: tuple[CodecSpec, ...] = ()
     kernels: tuple[KernelSpec, ...] = ()
 
     @classmethod
@@ -103,6 +104,10 @@ class Registry:
             if name in namespace:
                 hooks[name] = (*hooks.get(name, ()), called_by_keyword(name, namespace[name]))
         return dataclasses.replace(self, hooks=MappingProxyType(hooks))
+
+    def bind_codecs(self, config: Config) -> Mapping[bytes, Callable[[Any], Any]]:
+        """What `ApplicationContext` has of codecs."""
+        return MappingProxyType({spec.name.encode(): spec.bind(config) for spec in self.codecs})
 
     def worker(self, name: str) -> WorkerSpec:
         """The worker model of this name."""

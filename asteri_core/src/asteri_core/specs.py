@@ -5,8 +5,8 @@ A spec names a thing, says what it is in one sentence and how to make it. No spe
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from logging import Logger
 from typing import Any, Protocol, TypeVar
 
@@ -63,12 +63,33 @@ class ProtocolSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class CodecSpec:
+    """What an application may talk over an upgraded exchange, such as WebSocket.
+
+    The kernel only hands it to the interfaces. What it makes of an exchange is agreed between it and them, in a module
+    that both may import.
+    """
+
+    name: str
+    """As clients ask for it in Upgrade or ``:protocol``, in lower case: `Exchange.protocol`."""
+    provides: str
+    bind: Callable[[Config], Callable[[Any], Any]]
+    """Called once per worker. What it gives is called with exchanges that ask for this codec."""
+    requires: tuple[str, ...] = ()
+    extra: str = ""
+    native: str = ""
+    """As for a protocol."""
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationContext:
-    """What an interface may tell the application about where it runs."""
+    """What an interface may tell the application about where it runs, and what else there is for applications."""
 
     multithread: bool
     multiprocess: bool
     log: Logger
+    codecs: Mapping[bytes, Callable[[Any], Any]] = field(default_factory=dict)
+    """What was bound of every codec, by its name."""
 
 
 class BlockingHandler(Protocol):

@@ -119,7 +119,13 @@ shared_finish(shared_exchange *self, PyObject *const *arguments, Py_ssize_t coun
 static PyObject *
 shared_upgrade(shared_exchange *self, PyObject *const *arguments, Py_ssize_t count, PyObject *names)
 {
-    return operate(self, self->state->name_upgrade, arguments, count, names, SEND_WHEN_DONE);
+    PyObject *connection = operate(self, self->state->name_upgrade, arguments, count, names, SEND_WHEN_DONE);
+    if (connection == NULL) {
+        return NULL;
+    }
+    shared_exchange *view = shared_make(self->state, self->link, connection, NULL);
+    Py_DECREF(connection);
+    return (PyObject *)view;
 }
 
 /* -- operations that a detached view answers by itself ------------------------------------------------------------- */

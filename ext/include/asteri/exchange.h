@@ -32,6 +32,7 @@ typedef struct {
     asteri_slice raw_path;
     asteri_slice query;
     asteri_slice authority;
+    asteri_slice protocol;  /* what the client asks to talk instead, as it has written it; empty: nothing */
     const asteri_field *fields;
     Py_ssize_t count;
     int version;            /* 10, 11, 20 or 30 */
@@ -52,10 +53,11 @@ typedef struct asteri_memo {
 
 typedef enum {
     ASTERI_METHOD,    /* str */
-    ASTERI_TARGET,    /* bytes, as the next three */
+    ASTERI_TARGET,    /* bytes, as the next four */
     ASTERI_RAW_PATH,
     ASTERI_QUERY,
     ASTERI_AUTHORITY,
+    ASTERI_PROTOCOL,  /* in lower case */
     ASTERI_VERSION,   /* str */
     ASTERI_SCHEME,    /* str */
     ASTERI_PEER,      /* Peer */

@@ -178,7 +178,8 @@ asteri_adapter_read_request(asteri_adapter *self)
     if (asteri_adapter_slice(self->facts[ASTERI_TARGET], "target", &request->target) < 0 ||
         asteri_adapter_slice(self->facts[ASTERI_RAW_PATH], "raw_path", &request->raw_path) < 0 ||
         asteri_adapter_slice(self->facts[ASTERI_QUERY], "query", &request->query) < 0 ||
-        asteri_adapter_slice(self->facts[ASTERI_AUTHORITY], "authority", &request->authority) < 0) {
+        asteri_adapter_slice(self->facts[ASTERI_AUTHORITY], "authority", &request->authority) < 0 ||
+        asteri_adapter_slice(self->facts[ASTERI_PROTOCOL], "protocol", &request->protocol) < 0) {
         return -1;
     }
     request->has_body = asteri_adapter_flag(self, ASTERI_NAME_HAS_BODY);
@@ -434,7 +435,7 @@ static inline int
 asteri_exchanges_load(asteri_exchanges *exchanges, PyObject *module)
 {
     static const char *const names[ASTERI_NAMES] = {
-        "method", "target", "raw_path", "query", "authority", "version", "scheme", "peer", "headers", "trailers",
+        "method", "target", "raw_path", "query", "authority", "protocol", "version", "scheme", "peer", "headers", "trailers",
         "body",
         "has_body", "expects_continue", "content_length",
         "read", "respond", "retract", "send", "finish", "abort", "status", "sent",

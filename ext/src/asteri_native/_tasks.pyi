@@ -17,7 +17,7 @@ class Starter:
     _loop: asyncio.AbstractEventLoop
     _context: contextvars.Context
     _tasks: dict[Exchange, asyncio.Task[None]]
-    _waits: dict[Exchange, dict[Want, asyncio.Future[None]]]
+    _waits: dict[Exchange, dict[Want, set[asyncio.Future[None]]]]
 
     def start(self, exchange: Exchange, /) -> None:
         """Run the handler for an exchange; its first step runs at once."""

@@ -71,11 +71,15 @@ class _Shield:
 class _TimedExchange(SharedExchange):
     """An exchange whose operations are not interrupted."""
 
-    __slots__ = ()
+    __slots__ = ("_shield",)
 
     def __init__(self, exchange: Exchange, reactor: Reactor, shield: _Shield) -> None:
         super().__init__(exchange, reactor)
         self._lock = shield
+        self._shield = shield
+
+    def _like(self, connection: Any) -> SharedExchange:
+        return _TimedExchange(connection, self._reactor, self._shield)
 
 
 class InlineExecutor:

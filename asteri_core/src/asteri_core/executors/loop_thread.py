@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
 from ..reactor import Reactor
-from ..sansio.connection import Exchange, Sendable
+from ..sansio.connection import Exchange, Sendable, Want
 from ..specs import AsyncHandler
 from .executor import answer_timeout, log_overdue
 from .shared import SharedExchange
@@ -94,6 +95,9 @@ class _LoopExchange(SharedExchange):
         self._loop = loop
         self._flushing = False
 
+    def _like(self, connection: Any) -> SharedExchange:
+        return _LoopExchange(connection, self._reactor, self._loop)
+
     def send(self, data: Sendable, end: bool = False) -> bool:
         with self._lock:
             self._check()
@@ -118,9 +122,13 @@ class _LoopExchange(SharedExchange):
 class _ThreadTasks(TaskExecutor):
     """Tasks whose wake-ups come from another thread."""
 
-    def _resolver(self, future: asyncio.Future[None]) -> Any:
-        resolve = super()._resolver(future)
-        return lambda: self._loop.call_soon_threadsafe(resolve)
+    def _resolver(self, exchange: Exchange, want: Want, waiting: set[asyncio.Future[None]]) -> Callable[[], None]:
+        resolve = super()._resolver(exchange, want, waiting)
+
+        def wake() -> None:
+            self._loop.call_soon_threadsafe(resolve)
+
+        return wake
 
 
 def _raise(error: BaseException) -> NoReturn:

@@ -10,11 +10,11 @@ import sysconfig
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from ..errors import Disconnected
 from ..reactor import Reactor
-from ..sansio.connection import Connection, Exchange, Header, Sendable, Want
+from ..sansio.connection import AnyConnection, Exchange, Header, Sendable, Want
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
@@ -87,11 +87,16 @@ class SharedExchange:
             finally:
                 self._reactor.flush()
 
-    def upgrade(self, connection: Connection, headers: Sequence[Header] = ()) -> None:
+    def upgrade(self, connection: AnyConnection, headers: Sequence[Header] = ()) -> AnyConnection:
         with self._lock:
             self._check()
             self._exchange.upgrade(connection, headers)
             self._reactor.flush()
+        return cast(AnyConnection, self._like(connection))
+
+    def _like(self, connection: Any) -> SharedExchange:
+        """A view of what has methods of the same names."""
+        return SharedExchange(connection, self._reactor)
 
     def abort(self) -> None:
         with self._lock:

@@ -42,9 +42,10 @@ class TaskExecutor:
         self._flush = flush
         self._loop = loop
         self._tasks: dict[Exchange, asyncio.Task[None]] = {}
-        self._waits: dict[Exchange, dict[Want, asyncio.Future[None]]] = {}
-        """What was asked of an exchange and has not come yet. A task that does not wait any more leaves it behind for
-        the next one that does: an exchange forgets no watcher, and some applications ask again and again."""
+        self._waits: dict[Exchange, dict[Want, set[asyncio.Future[None]]]] = {}
+        """Who waits for what was asked of an exchange and has not come yet. A task that does not wait any more leaves
+        the question behind for the next one that does: an exchange forgets no watcher, and some applications ask again
+        and again."""
         self._context = contextvars.copy_context()
 
     @property
@@ -124,21 +125,31 @@ class TaskExecutor:
 
     async def wait(self, exchange: Exchange, want: Want) -> None:
         """Suspend the calling task until ``want`` may hold, and in any case for one turn of the loop."""
+        future: asyncio.Future[None] = self._loop.create_future()
         waits = self._waits.get(exchange)
-        future = waits.get(want) if waits is not None else None
-        if future is None or future.done():
-            future = self._loop.create_future()
-            if exchange.watch(want, self._resolver(future)):
+        waiting = waits.get(want) if waits is not None else None
+        if waiting is None:
+            waiting = set()
+            if exchange.watch(want, self._resolver(exchange, want, waiting)):
                 await asyncio.sleep(0)
                 return
             # Only now: a task that is left behind asks also for what is over, and nobody would forget that again.
-            self._waits.setdefault(exchange, {})[want] = future
-        await asyncio.shield(future)
+            self._waits.setdefault(exchange, {})[want] = waiting
+        waiting.add(future)
+        try:
+            await future
+        finally:
+            waiting.discard(future)
 
-    def _resolver(self, future: asyncio.Future[None]) -> Any:
+    def _resolver(self, exchange: Exchange, want: Want, waiting: set[asyncio.Future[None]]) -> Callable[[], None]:
         def resolve() -> None:
-            if not future.done():
-                future.set_result(None)
+            # What an exchange was upgraded to is waited for as well, and no end of a call speaks of it.
+            waits = self._waits.get(exchange)
+            if waits is not None and waits.pop(want, None) is not None and not waits:
+                del self._waits[exchange]
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
 
         return resolve
 

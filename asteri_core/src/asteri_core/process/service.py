@@ -95,7 +95,8 @@ class Service:
         ledger.reactor = self.reactor
         host = Host(config, self.reactor, process.threads, server.request_timeout, self._kernel)
         self.model: WorkerModel = worker.factory(host)
-        context = ApplicationContext(worker.multithread or worker.colour is not interface.colour, multiprocess, log)
+        threads = worker.multithread or worker.colour is not interface.colour
+        context = ApplicationContext(threads, multiprocess, log, registry.bind_codecs(config))
         handler = interface.bind(application, config, context)
         same = worker.colour is interface.colour
         self.executor: Executor = self.model.executor(handler) if same else bridge(interface.colour, handler, host)

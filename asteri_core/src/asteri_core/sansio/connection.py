@@ -19,7 +19,7 @@ from __future__ import annotations
 import base64
 import enum
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 Address = tuple[str, int] | str
 """``(host, port)`` of an internet socket, or the path of a unix socket (``""`` when it has no name)."""
@@ -33,6 +33,10 @@ class Colour(enum.Enum):
 
     BLOCKING = "blocking"
     ASYNC = "async"
+
+
+AnyConnection = TypeVar("AnyConnection", bound="Connection")
+"""A `Connection`, with what it has besides."""
 
 
 class Sniff(enum.Enum):
@@ -136,6 +140,8 @@ class Exchange(Protocol):
     scheme: str
     headers: list[Header]
     peer: Peer
+    protocol: bytes
+    """What the client asks to talk instead, in lower case: a token of Upgrade, or ``:protocol``; else empty."""
     expects_continue: bool
     """The client waits for 100 (Continue) before it sends the body: the first `read` that has to wait will send it."""
 
@@ -176,10 +182,13 @@ class Exchange(Protocol):
     def finish(self, trailers: Sequence[Header] = ()) -> None:
         """The response is complete. Raises as `send` does at the end."""
 
-    def upgrade(self, connection: Connection, headers: Sequence[Header] = ()) -> None:
-        """Answer 101 (or the protocol's like) and hand the rest of the byte stream to ``connection``.
+    def upgrade(self, connection: AnyConnection, headers: Sequence[Header] = ()) -> AnyConnection:
+        """Answer 101 (or the protocol's like) and hand the rest of the byte stream to ``connection``. That ends the
+        exchange.
 
-        Raises `LocalProtocolError` where this exchange cannot be upgraded.
+        Returns that by which the caller goes on with what the connection has for applications: the connection itself,
+        or a view of it where calls are made in another thread than the reactor's. A view has the methods of an
+        exchange. Raises `LocalProtocolError` where this exchange cannot be upgraded.
         """
 
     def abort(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import Disconnected, LocalProtocolError
-from ..sansio.connection import Connection, FileSlice, Header, Peer, Sendable, Want
+from ..sansio.connection import AnyConnection, FileSlice, Header, Peer, Sendable, Want
 
 
 class MemoryExchange:
@@ -32,6 +32,7 @@ class MemoryExchange:
         self.scheme = "http"
         self.headers = [(b"host", b"example.org"), *headers]
         self.peer = Peer(("192.0.2.1", 40000), ("192.0.2.2", 80))
+        self.protocol = b""
         self.expects_continue = False
         self.status = 0
         self.response_headers: Sequence[Header] = ()
@@ -97,7 +98,7 @@ class MemoryExchange:
         self.complete = True
         self._wake()
 
-    def upgrade(self, connection: Connection, headers: Sequence[Header] = ()) -> None:
+    def upgrade(self, connection: AnyConnection, headers: Sequence[Header] = ()) -> AnyConnection:
         raise LocalProtocolError("this exchange cannot be upgraded")
 
     def abort(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from ..errors import Disconnected, LocalProtocolError
-from ..sansio.connection import Connection, Event, Finished, Header, Peer, Sendable, Started, Want
+from ..sansio.connection import AnyConnection, Event, Finished, Header, Peer, Sendable, Started, Want
 
 
 class LineExchange:
@@ -20,6 +20,7 @@ class LineExchange:
     method = "LINE"
     version = "1"
     scheme = "line"
+    protocol = b""
     expects_continue = False
 
     def __init__(self, connection: LineConnection, target: bytes) -> None:
@@ -66,7 +67,7 @@ class LineExchange:
         self._check()
         self._connection.end(self)
 
-    def upgrade(self, connection: Connection, headers: Sequence[Header] = ()) -> None:
+    def upgrade(self, connection: AnyConnection, headers: Sequence[Header] = ()) -> AnyConnection:
         raise LocalProtocolError("a line cannot be upgraded")
 
     def abort(self) -> None:
