@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import tempfile
 from collections.abc import Iterator
@@ -178,6 +179,15 @@ def test_what_is_not_wanted_waits_until_it_is(talk: Talk) -> None:
     assert talk.inner.received == b"x" * 40000
 
 
+def test_a_client_that_does_not_take_what_tls_itself_says_is_not_read_from(talk: Talk) -> None:
+    """As the answers to renegotiations, which are refused, and which no client of OpenSSL asks for twice."""
+    while talk.stage.wants_data:
+        talk.stage._outgoing.write(bytes(31))
+        assert talk.stage._outgoing.pending < 1 << 16
+    assert talk.stage.data_to_send(1.0)
+    assert talk.stage.wants_data
+
+
 def test_a_large_answer_is_encrypted_a_bounded_piece_at_a_time(talk: Talk) -> None:
     content = bytes(range(256)) * 20000
     with tempfile.TemporaryFile() as file:
@@ -246,6 +256,22 @@ def test_what_is_no_handshake_is_told_and_closed(contexts: Contexts, client: ssl
     (event,) = talk.events
     assert isinstance(event.error, TlsError)
     assert talk.ends == [b""]
+
+
+def test_a_name_that_is_not_ascii_fails_as_any_handshake_does_and_writes_nothing_itself(
+    contexts: Contexts, client: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", written.append)
+    talk = Talk(contexts, client)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        talk.client.do_handshake()
+    hello = talk.out.read()
+    talk.stage.receive_data(hello.replace(b"localhost", b"local\xffost"), 1.0)
+    [failed] = talk.stage.events()
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, TlsError)
+    assert written == []
 
 
 def test_a_handshake_has_a_deadline_and_what_is_inside_its_own(contexts: Contexts, client: ssl.SSLContext) -> None:

@@ -1,8 +1,10 @@
 """The SSLContexts of one configuration: made once, before the fork, and shared by every connection.
 
-Made before the fork, since a context has the keys of its session tickets: so a client resumes with any worker. Files
-that change are loaded into the contexts there are (`Contexts.refresh`), first into one on trial, so that half-written
-files change nothing. This module reads files and opens no socket.
+Made before the fork, since a context has the keys of its session tickets: so a client resumes with any worker. Of files
+that change new contexts are made (`Contexts.refresh`), which a handshake moves to once it knows the name that is asked
+for; the keys of the tickets stay those of the first one. To load them into the contexts there are would leave what was
+there before: a certificate with another kind of key, and those whose clients are no longer to be trusted. This module
+reads files and opens no socket.
 """
 
 from __future__ import annotations
@@ -35,19 +37,17 @@ class Contexts:
     ) -> None:
         self.settings = settings
         self.alpn = alpn
-        self._files = _Files(settings)
+        self._hooks, self._config = tuple(hooks), config
+        self._certificates = _Files([name for pair in _wanted(settings) for name in pair])
+        self._signers = _Files([settings.ca_certs])
         self._codes: dict[str, int] = {}
-        certificate = settings.certfile or ""
-        self._default = self._hooked(hooks, config) or self._make(certificate, settings.keyfile)
-        self._named = {name: self._make(*pair) for name, pair in pairs(settings.sni)}
-        self._shown: dict[ssl.SSLContext, str | None] = {}
-        self._note_certificates()
-        if self._default.sni_callback is None or self._named:
-            self._default.sni_callback = self._by_name
+        self._use(*self._made())
+        self._first = self._default
+        self._answer_names()
 
     def wrap(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> ssl.SSLObject:
         """The TLS object of a new peer."""
-        return self._default.wrap_bio(incoming, outgoing, server_side=True)
+        return self._first.wrap_bio(incoming, outgoing, server_side=True)
 
     def facts(self, tls: ssl.SSLObject) -> TlsFacts:
         """What has been agreed on in a handshake."""
@@ -69,18 +69,33 @@ class Contexts:
 
         What goes on keeps its certificate; new connections get the new one.
         """
-        if not self._files.changed():
+        others = self._signers.changed()
+        if not self._certificates.changed() and not others:
             return False
-        self._files.note()
-        settings = self.settings
-        wanted = [(self._default, (settings.certfile or "", settings.keyfile))]
-        wanted += [(self._named[name], pair) for name, pair in pairs(settings.sni)]
-        for _, pair in wanted:
-            self._make(*pair)
-        for context, pair in wanted:
-            _load(context, *pair, settings)
-        self._note_certificates()
+        self._certificates.note()
+        self._signers.note()
+        self._use(*self._made())
+        if others or self._first.sni_callback != self._by_name:
+            # No ticket may outlive the trust in who has signed; and a hook that answers names by itself goes on to.
+            self._first = self._default
+            self._answer_names()
         return True
+
+    def _made(self) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
+        """For anybody, and for the names that have a certificate of their own."""
+        settings = self.settings
+        default = self._hooked(self._hooks, self._config) or self._make(settings.certfile or "", settings.keyfile)
+        return default, {name: self._make(*pair) for name, pair in pairs(settings.sni)}
+
+    def _use(self, default: ssl.SSLContext, named: dict[str, ssl.SSLContext]) -> None:
+        settings = self.settings
+        self._default, self._named = default, named
+        self._shown = {default: _leaf(settings.certfile)}
+        self._shown |= {named[name]: _leaf(certfile) for name, (certfile, _) in pairs(settings.sni)}
+
+    def _answer_names(self) -> None:
+        if self._first.sni_callback is None or self._named:
+            self._first.sni_callback = self._by_name
 
     def _hooked(self, hooks: Iterable[Hook], config: Any) -> ssl.SSLContext | None:
         found = None
@@ -124,12 +139,14 @@ class Contexts:
         return context
 
     def _by_name(self, tls: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        """Called in every handshake; without a name where the client gives none."""
+        found = self._default
         if name is not None:
             lower = name.lower().rstrip(".")
-            found = self._named.get(lower) or self._named.get("*." + lower.partition(".")[2])
-            if found is not None:
-                tls.context = found
+            found = self._named.get(lower) or self._named.get("*." + lower.partition(".")[2]) or found
             tls.asteri_server_name = name  # type: ignore[attr-defined]
+        if found is not context:
+            tls.context = found
 
     def _code(self, cipher: str) -> int:
         code = self._codes.get(cipher)
@@ -138,19 +155,11 @@ class Contexts:
             code = self._codes[cipher] = known.get(cipher, 0)
         return code
 
-    def _note_certificates(self) -> None:
-        settings = self.settings
-        self._shown = {self._default: _leaf(settings.certfile)}
-        self._shown |= {self._named[name]: _leaf(certfile) for name, (certfile, _) in pairs(settings.sni)}
-
 
 class _Files:
-    """What the files of the settings were when they were loaded."""
+    """What files were when they were loaded."""
 
-    def __init__(self, settings: TlsSettings) -> None:
-        names = [settings.certfile, settings.keyfile]
-        for _, pair in pairs(settings.sni):
-            names += pair
+    def __init__(self, names: Iterable[str | None]) -> None:
         self._names = [name for name in names if name]
         self.note()
 
@@ -162,6 +171,11 @@ class _Files:
 
     def _look(self) -> list[tuple[int, int, int] | None]:
         return [_state(name) for name in self._names]
+
+
+def _wanted(settings: TlsSettings) -> list[tuple[str | None, str | None]]:
+    """The files of all certificates and keys."""
+    return [(settings.certfile, settings.keyfile), *(pair for _, pair in pairs(settings.sni))]
 
 
 def pairs(entries: Iterable[str]) -> list[tuple[str, tuple[str, str | None]]]:

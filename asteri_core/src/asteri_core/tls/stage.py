@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -27,6 +28,9 @@ from ..sansio.session import Session
 READ_SIZE = 65536
 PIECE = 1 << 18
 """Bytes encrypted in one turn: what is encrypted stands in memory until it has left."""
+UNSENT = 16384
+"""Bytes that TLS itself has to say, at which the peer is no longer read from: a handshake needs less. A client that has
+not been heard may ask again and again for another one, or for other keys, and each time it is told something."""
 SMALL = 16384
 """The largest TLS record: smaller pieces are joined up to it, so that each does not get one of its own."""
 
@@ -95,7 +99,7 @@ class TlsStage:
 
     @property
     def wants_data(self) -> bool:
-        if self._closed or self._ended is not None or self._eof:
+        if self._closed or self._ended is not None or self._eof or self._outgoing.pending > UNSENT:
             return False
         return self._inner is None or self._inner.wants_data
 
@@ -131,7 +135,7 @@ class TlsStage:
 
     def _shake(self) -> None:
         try:
-            self._tls.do_handshake()
+            _shake_hands(self._tls)
         except ssl.SSLWantReadError:
             return
         except (ssl.SSLError, ValueError, OSError) as error:
@@ -306,6 +310,22 @@ def _read_file(piece: FileSlice, size: int) -> bytes:
         return os.pread(piece.file.fileno(), size, piece.offset)
     except OSError:
         return b""
+
+
+def _shake_hands(tls: ssl.SSLObject) -> None:
+    """Without what Python writes to standard error where the name that is asked for is not ASCII: five lines for
+    whoever asks. The handshake fails all the same, and that is told once a burst."""
+    former = sys.unraisablehook
+
+    def hook(told: sys.UnraisableHookArgs) -> None:
+        if told.exc_type is not UnicodeDecodeError or not isinstance(told.object, bytes):
+            former(told)
+
+    sys.unraisablehook = hook
+    try:
+        tls.do_handshake()
+    finally:
+        sys.unraisablehook = former
 
 
 def _reason(error: Exception) -> str:
