@@ -72,6 +72,8 @@ GOOD = [
     (v2(family=0x31, body=UNIX), ("/run/client", "/run/server")),
     (v2(command=0x20, family=0, body=b""), PEER[:2]),
     (v2(command=0x20, body=IPV4), PEER[:2]),
+    (v2(command=0x20), PEER[:2]),
+    (v2(command=0x20, family=0x12, body=b"whatever"), PEER[:2]),
     (v2(family=0, body=b"whatever"), PEER[:2]),
     (v2(body=IPV4 + tlv(4, b"padding") + tlv(0xEA, b"")), FOUR),
     (v2(body=IPV4 + tlv(4, bytes(LIMIT - 16 - 12 - 3))), FOUR),

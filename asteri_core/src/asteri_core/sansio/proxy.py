@@ -205,6 +205,8 @@ def _read_binary(data: bytes, peer: Peer) -> tuple[Peer, int] | None:
         raise RemoteProtocolError(f"a PROXY header of {size} bytes, at most {LIMIT} are accepted")
     if len(data) < size:
         return None
+    if command == LOCAL:
+        return peer, size  # section 2.2: what else it says, the family included, is ignored
     header = data[:size]
     addresses, rest = _addresses(family, header[V2_FIXED:])
     records = {}
@@ -212,7 +214,7 @@ def _read_binary(data: bytes, peer: Peer) -> tuple[Peer, int] | None:
         records[kind] = value
         if kind == TLV_CRC32C:
             _verify(value, header, size - len(rest) + end)
-    if command == LOCAL or addresses is None:
+    if addresses is None:
         return peer, size
     source, destination = addresses
     tls = _tls(records)
