@@ -147,7 +147,6 @@ read_file_slice(PyObject *data, http_content *content)
         return -1;
     }
     content->owner = Py_NewRef(file);
-    content->slice = Py_NewRef(data);
     content->data = NULL;
     return 0;
 }
@@ -159,7 +158,6 @@ read_buffer(PyObject *data, http_content *content)
 {
     PyObject *owner = NULL;
     content->offset = 0;
-    content->slice = NULL;
     if (PyMemoryView_Check(data)) {
         if (PyBuffer_IsContiguous(PyMemoryView_GET_BUFFER(data), 'C')) {
             owner = PyObject_CallMethod(data, "cast", "s", "B");
@@ -190,7 +188,7 @@ int
 http_content_read(const http_errors *errors, PyObject *file_slice, PyObject *data, http_content *content)
 {
     if (PyBytes_CheckExact(data)) {
-        *content = (http_content){Py_NewRef(data), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), 0, NULL};
+        *content = (http_content){Py_NewRef(data), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), 0};
         return 0;
     }
     if (PyTuple_Check(data)) {
@@ -219,7 +217,6 @@ void
 http_content_release(http_content *content)
 {
     Py_CLEAR(content->owner);
-    Py_CLEAR(content->slice);
 }
 
 http_fit

@@ -25,7 +25,6 @@ connection_traverse(PyObject *object, visitproc visit, void *arg)
     }
     for (Py_ssize_t index = self->output.first; index < self->output.count; index++) {
         Py_VISIT(self->output.large[index].content.owner);
-        Py_VISIT(self->output.large[index].content.slice);
     }
     return 0;
 }
@@ -154,12 +153,11 @@ native_data_to_send(PyObject *object, double now, asteri_piece *pieces, Py_ssize
     Py_ssize_t number = 0;
     while (number < ready.pieces && h1_output_take(&self->output, &piece)) {
         asteri_piece *place = &pieces[number++];
-        if (piece.slice == NULL) {
+        if (piece.data != NULL) {
             *place = (asteri_piece){ASTERI_BYTES, piece.owner, piece.data, (Py_ssize_t)piece.size, 0, 0};
         }
         else {
             *place = (asteri_piece){ASTERI_FILE, piece.owner, NULL, 0, piece.offset, piece.size};
-            Py_DECREF(piece.slice);
         }
         if (!ready.whole) {
             self->output.queued -= piece.size;

@@ -213,10 +213,10 @@ h1_exchange_finish(h1_exchange *self, PyObject *trailers)
         if (self->head->takes_trailers) {
             part.trailers = (asteri_slice){PyBytes_AS_STRING(lines), PyBytes_GET_SIZE(lines)};
         }
-        if (http->phase != HTTP_DECIDED && http->phase != HTTP_SENDING) { /* foreign code of `trailers` has ended it */
-            (void)http_refuse_move(http, errors, "finish");
-            goto done;
-        }
+    }
+    if (http->phase != HTTP_DECIDED && http->phase != HTTP_SENDING) { /* foreign code of `trailers` has ended it */
+        (void)http_refuse_move(http, errors, "finish");
+        goto done;
     }
     if (http->has_length && http->remaining > 0 && !http->silent) {
         (void)refuse_content(self, 0, HTTP_SHORTER);

@@ -99,6 +99,7 @@ FACT_GETTER(target, ASTERI_TARGET)
 FACT_GETTER(raw_path, ASTERI_RAW_PATH)
 FACT_GETTER(query, ASTERI_QUERY)
 FACT_GETTER(authority, ASTERI_AUTHORITY)
+FACT_GETTER(protocol, ASTERI_PROTOCOL)
 FACT_GETTER(version, ASTERI_VERSION)
 FACT_GETTER(scheme, ASTERI_SCHEME)
 FACT_GETTER(peer, ASTERI_PEER)
@@ -132,16 +133,6 @@ static PyObject *
 get_has_body(PyObject *self, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(exchange_of(self)->head->request.has_body);
-}
-
-static PyObject *
-get_protocol(PyObject *self, void *Py_UNUSED(closure))
-{
-    const asteri_slice *upgrade = &exchange_of(self)->head->upgrade;
-    PyObject *written = PyBytes_FromStringAndSize(upgrade->data, upgrade->size);
-    PyObject *lower = written == NULL ? NULL : PyObject_CallMethod(written, "lower", NULL);
-    Py_XDECREF(written);
-    return lower;
 }
 
 static PyObject *
@@ -274,7 +265,7 @@ exchange_upgrade(PyObject *self, PyObject *const *arguments, Py_ssize_t number, 
     if (asteri_arguments("upgrade", arguments, number, keywords, names, 1, 2, values) < 0) {
         return NULL;
     }
-    return asteri_none(h1_exchange_upgrade(exchange_of(self), values[0], values[1]));
+    return h1_exchange_upgrade(exchange_of(self), values[0], values[1]) < 0 ? NULL : Py_NewRef(values[0]);
 }
 
 static PyObject *

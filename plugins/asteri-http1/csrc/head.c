@@ -31,6 +31,15 @@ bytes_of(asteri_slice slice)
 }
 
 static PyObject *
+lower_bytes_of(asteri_slice slice)
+{
+    PyObject *written = bytes_of(slice); /* may be one that all share, so it is not written to */
+    PyObject *lower = written == NULL ? NULL : PyObject_CallMethod(written, "lower", NULL);
+    Py_XDECREF(written);
+    return lower;
+}
+
+static PyObject *
 make_method(h1_state *state, asteri_slice method)
 {
     int number = h1_method_number(method);
@@ -90,6 +99,8 @@ make_fact(h1_state *state, const h1_head *head, asteri_fact which)
         return bytes_of(request->query);
     case ASTERI_AUTHORITY:
         return bytes_of(request->authority);
+    case ASTERI_PROTOCOL:
+        return lower_bytes_of(request->protocol);
     case ASTERI_VERSION:
         return Py_NewRef(PyTuple_GET_ITEM(state->versions, request->version - 10));
     case ASTERI_HEADERS:

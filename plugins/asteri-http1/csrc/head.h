@@ -19,7 +19,6 @@ typedef struct h1_head {
     int persistent;
     int takes_trailers;
     int forwarded; /* it has fields in which a proxy may say who its client is */
-    asteri_slice upgrade; /* empty: the client asks for none */
     PyObject *facts[ASTERI_HEADERS + 1]; /* owned, NULL until asked for; those that are a head's */
     const unsigned char *numbers; /* of the fields' names in h1_names, or H1_UNUSUAL */
     char *joined;                 /* owned: the value of several Upgrade fields, NULL when there are none */
@@ -31,7 +30,7 @@ typedef struct h1_head {
 h1_head *h1_head_retain(h1_head *head);
 void h1_head_release(h1_head *head); /* NULL is fine */
 
-/* ASTERI_METHOD, TARGET, RAW_PATH, QUERY, AUTHORITY, VERSION or HEADERS: borrowed from the head; NULL: an exception. */
+/* ASTERI_METHOD, TARGET, RAW_PATH, QUERY, AUTHORITY, PROTOCOL, VERSION or HEADERS: borrowed from the head; NULL: an exception. */
 PyObject *h1_head_fact(h1_state *state, h1_head *head, asteri_fact which);
 
 /* Reads a head whose end has been found: `raw` is all of it, without a leading empty line, and has `lines` LF. `kept`:

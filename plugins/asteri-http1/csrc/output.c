@@ -98,7 +98,6 @@ h1_output_put_large(h1_output *output, const http_content *content)
     h1_large *last = &output->large[output->count++];
     *last = (h1_large){output->size, *content};
     Py_INCREF(last->content.owner);
-    Py_XINCREF(last->content.slice);
     output->queued += content->size;
 }
 
@@ -107,7 +106,7 @@ h1_output_take(h1_output *output, http_content *piece)
 {
     Py_ssize_t end = output->first < output->count ? output->large[output->first].at : output->size;
     if (output->taken < end) {
-        *piece = (http_content){NULL, output->data + output->taken, end - output->taken, 0, NULL};
+        *piece = (http_content){NULL, output->data + output->taken, end - output->taken, 0};
         output->taken = end;
     }
     else if (output->first < output->count) {

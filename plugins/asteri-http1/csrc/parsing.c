@@ -68,7 +68,7 @@ request_head(h1_state *state, h1_head *head)
     made[8] = PyBool_FromLong(head->chunked);
     made[9] = PyBool_FromLong(head->persistent);
     made[10] = PyBool_FromLong(request->expects_continue);
-    made[11] = PyBytes_FromStringAndSize(head->upgrade.data, head->upgrade.size);
+    made[11] = PyBytes_FromStringAndSize(head->request.protocol.data, head->request.protocol.size);
     made[12] = PyBool_FromLong(head->takes_trailers);
     made[13] = PyBool_FromLong(head->forwarded);
     int missing = 0;

@@ -260,13 +260,13 @@ static int
 read_upgrade(reading *r)
 {
     h1_head *head = r->head;
-    head->upgrade = r->said[H1_UPGRADE];
+    head->request.protocol = r->said[H1_UPGRADE];
     if (r->came[H1_UPGRADE] > 1) {
-        head->joined = join(r, H1_UPGRADE, &head->upgrade.size);
+        head->joined = join(r, H1_UPGRADE, &head->request.protocol.size);
         if (head->joined == NULL) {
             return -1;
         }
-        head->upgrade.data = head->joined;
+        head->request.protocol.data = head->joined;
     }
     return 0;
 }
@@ -305,7 +305,7 @@ understand(const http_errors *errors, reading *r)
     }
     head->persistent =
         !has_option(r, H1_CONNECTION, "close") && (version == 11 || has_option(r, H1_CONNECTION, "keep-alive"));
-    head->upgrade = (asteri_slice){"", 0};
+    head->request.protocol = (asteri_slice){"", 0};
     if (version == 11) {
         if (r->came[H1_EXPECT] && read_expectation(errors, r) < 0) {
             return -1;

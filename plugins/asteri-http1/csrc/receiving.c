@@ -220,8 +220,7 @@ static int
 hand_over(h1_connection *self, h1_exchange *exchange)
 {
     PyObject *upgrades = self->binding->upgrades;
-    PyObject *written = PyBytes_FromStringAndSize(exchange->head->upgrade.data, exchange->head->upgrade.size);
-    PyObject *token = written == NULL ? NULL : PyObject_CallMethod(written, "lower", NULL);
+    PyObject *token = h1_head_fact(self->binding->state, exchange->head, ASTERI_PROTOCOL);
     PyObject *upgrade = token == NULL || !PyDict_Check(upgrades) ? NULL : PyDict_GetItemWithError(upgrades, token);
     PyObject *successor = NULL;
     if (upgrade != NULL) {
@@ -229,8 +228,6 @@ hand_over(h1_connection *self, h1_exchange *exchange)
         successor = PyObject_CallFunction(upgrade, "Od", exchange, self->now);
         Py_DECREF(upgrade);
     }
-    Py_XDECREF(written);
-    Py_XDECREF(token);
     if (successor == NULL || successor == Py_None) {
         Py_XDECREF(successor);
         return PyErr_Occurred() ? -1 : 0;
@@ -284,7 +281,7 @@ start_exchange(h1_connection *self, h1_head *head, asteri_slice rest)
         }
     }
     self->exchange = exchange;
-    int handed_over = has_body || head->upgrade.size == 0 || self->binding->upgrades == NULL ? 0 : hand_over(self, exchange);
+    int handed_over = has_body || head->request.protocol.size == 0 || self->binding->upgrades == NULL ? 0 : hand_over(self, exchange);
     if (handed_over == 0) {
         h1_happen(self, ASTERI_STARTED, Py_NewRef(exchange));
     }

@@ -238,7 +238,7 @@ h1_exchange_respond_objects(h1_exchange *self, PyObject *status, PyObject *heade
         Py_XSETREF(self->response_headers, Py_NewRef(headers));
         decide(self, number, &said);
     }
-    else {
+    else if (self->http.phase == HTTP_WAITING) { /* else the foreign code of what is refused has responded */
         connection->output.head = 0;
     }
     Py_DECREF(connection);
@@ -249,11 +249,13 @@ h1_exchange_respond_objects(h1_exchange *self, PyObject *status, PyObject *heade
 int
 h1_exchange_retract(h1_exchange *self)
 {
-    if (self->http.phase == HTTP_DECIDED) {
+    int was_decided = self->http.phase == HTTP_DECIDED;
+    int retracted = http_exchange_retract(&self->http);
+    if (was_decided) {
         self->connection->output.head = 0;
-        forget_given(self);
+        forget_given(self); /* last, as that may run foreign code */
     }
-    return http_exchange_retract(&self->http);
+    return retracted;
 }
 
 /* -- interim responses and upgrades -------------------------------------------------------------------------------- */
@@ -339,7 +341,7 @@ h1_exchange_upgrade(h1_exchange *self, PyObject *successor, PyObject *headers)
     if (self->http.phase != HTTP_WAITING) {
         return http_refuse_move(&self->http, errors, "upgrade");
     }
-    if (self->head->upgrade.size == 0) {
+    if (self->head->request.protocol.size == 0) {
         PyErr_SetString(errors->local_protocol_error, "the client has not asked for an upgrade");
         return -1;
     }
@@ -356,7 +358,7 @@ h1_exchange_upgrade(h1_exchange *self, PyObject *successor, PyObject *headers)
     int has_upgrade, result = -1;
     PyObject *more = NULL, *lines = h1_field_lines(errors, given, H1_PLAIN_FIELDS, &has_upgrade);
     if (lines != NULL) {
-        more = upgrade_lines(connection, self->head->upgrade, has_upgrade);
+        more = upgrade_lines(connection, self->head->request.protocol, has_upgrade);
     }
     if (more == NULL) {
         goto done;

@@ -60,7 +60,7 @@ class Field(Structure):
 
 class Request(Structure):
     _fields_ = (
-        *((name, Slice) for name in ("method", "target", "raw_path", "query", "authority")),
+        *((name, Slice) for name in ("method", "target", "raw_path", "query", "authority", "protocol")),
         ("fields", POINTER(Field)),
         ("count", c_ssize_t),
         *((name, c_int) for name in ("version", "has_body", "expects_continue")),
@@ -111,6 +111,7 @@ FACTS = (
     "raw_path",
     "query",
     "authority",
+    "protocol",
     "version",
     "scheme",
     "peer",
@@ -200,6 +201,7 @@ class ContractExchange:
         assert request.version == {"1.0": 10, "1.1": 11}[self._fact("version")]
         for name in ("target", "raw_path", "query", "authority"):
             assert bytes(getattr(request, name)) == self._fact(name)
+        assert bytes(request.protocol).lower() == self._fact("protocol")
         self.headers: list[Header] = fields
         self.content_length = None if request.content_length < 0 else request.content_length
         self.has_body = bool(request.has_body)

@@ -11,7 +11,7 @@ import time
 import weakref
 
 import pytest
-from asteri_core.api import Finished, Peer, Want
+from asteri_core.api import Disconnected, FileSlice, Finished, LocalProtocolError, Peer, Want
 from asteri_http.settings import HttpSettings
 from asteri_http1._native import Binding
 from native_contract import ContractExchange, ThroughContract, functions
@@ -177,6 +177,131 @@ def test_content_that_sends_when_it_is_dropped_finds_a_connection_that_is_lost(c
     connection.lost(1.0)
     assert spoken == [True] * 3
     assert exchange.head_sent
+
+
+def test_trailers_that_finish_when_they_are_looked_at_finish_once(exchange_of):
+    talk, exchange = exchange_of()
+
+    class Empty(tuple):
+        def __bool__(self) -> bool:
+            exchange.finish()
+            return False
+
+    exchange.respond(200, [])
+    exchange.send(b"hello")
+    with pytest.raises(LocalProtocolError, match="cannot finish"):
+        exchange.finish(Empty())
+    talk.turn()
+    assert talk.read_by_h11()[:2] == (200, b"hello")
+
+
+def test_trailers_that_lose_the_peer_when_they_are_looked_at_find_no_connection(connect):
+    connection, exchange = ask(connect)
+
+    class Empty(tuple):
+        def __bool__(self) -> bool:
+            connection.lost(1.0)
+            return False
+
+    exchange.respond(200, [])
+    with pytest.raises(Disconnected):
+        exchange.finish(Empty())
+
+
+def test_a_field_that_responds_when_it_is_shown_in_an_error_has_responded(connect):
+    connection, exchange = ask(connect)
+
+    class Name:
+        def __repr__(self) -> str:
+            exchange.respond(404, [(b"inner", b"1")])
+            return "name"
+
+    with pytest.raises(LocalProtocolError, match="name"):
+        exchange.respond(200, [(Name(), b"")])
+    exchange.finish()
+    assert connection.data_to_send(0.0)[0].startswith(b"HTTP/1.1 404 Not Found\r\ninner: 1\r\n")
+
+
+def test_a_slice_of_a_file_that_sends_when_it_is_dropped_does_not_move_what_is_handed_over(connect, tmp_path):
+    class Part(FileSlice):
+        """Sends as much as makes the output grow, and takes the memory that it had."""
+
+        def __del__(self) -> None:
+            for _ in range(20):
+                exchange.send(b"z" * 4000)
+            taken.extend(bytearray(b"#" * (1 << size)) for size in range(10, 17) for _ in range(9))
+
+    taken: list[bytearray] = []
+    connection, exchange = ask(connect)
+    (tmp_path / "file").write_bytes(b"hello")
+    with (tmp_path / "file").open("rb") as file:
+        exchange.respond(200, [])
+        exchange.send(b"y" * 4000)
+        exchange.send(Part(file, 0, 5))
+        sent = connection.data_to_send(0.0)
+        assert sent[0].endswith(b"y" * 4000 + b"\r\n" + b"5\r\n")
+        assert sent[1] == FileSlice(file, 0, 5)
+
+
+def test_headers_that_send_when_they_are_retracted_find_no_head(exchange_of):
+    class Headers(list):
+        def __del__(self):
+            if retracting:
+                with pytest.raises(LocalProtocolError, match="cannot send in state 'no response yet'"):
+                    exchange.send(b"hello", True)
+
+    retracting = False
+    talk, exchange = exchange_of()
+    exchange.respond(200, Headers([(b"x-a", b"1")]))
+    retracting = True
+    assert exchange.retract()
+    talk.turn()
+    assert talk.output == b""
+
+
+@pytest.mark.parametrize("operation", ["respond", "upgrade"])
+def test_fields_that_respond_have_responded(exchange_of, operation):
+    def fields():
+        exchange.respond(201, [])
+        exchange.send(b"hello", True)
+        yield b"x-a", b"1"
+
+    talk, exchange = exchange_of(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+    operate = {"respond": lambda: exchange.respond(200, fields()), "upgrade": lambda: exchange.upgrade(None, fields())}
+    with pytest.raises(LocalProtocolError, match=f"cannot {operation} in state 'response complete'"):
+        operate[operation]()
+    talk.turn()
+    assert talk.statuses == [201]
+    assert talk.content == b"hello"
+
+
+@pytest.mark.parametrize("size", [10, 70000])
+def test_content_that_changes_after_it_was_sent_goes_out_as_it_was(exchange_of, size):
+    talk, exchange = exchange_of()
+    content = bytearray(b"x" * size)
+    exchange.respond(200, [])
+    exchange.send(content)
+    content[0] = ord("y")
+    content.extend(b"zz")
+    exchange.finish()
+    talk.turn()
+    assert talk.read_by_h11()[:2] == (200, b"x" * size)
+
+
+def test_content_that_says_itself_what_it_is_goes_out_as_the_bytes_that_it_has(exchange_of):
+    class Content(bytes):
+        def __len__(self):
+            return 3
+
+        def __bytes__(self):
+            return b"zz"
+
+    talk, exchange = exchange_of()
+    exchange.respond(200, [])
+    exchange.send(Content(b"hello"))
+    exchange.finish()
+    talk.turn()
+    assert talk.read_by_h11()[:2] == (200, b"hello")
 
 
 # -- the end ---------------------------------------------------------------------------------------------------------

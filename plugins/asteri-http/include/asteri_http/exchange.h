@@ -143,10 +143,9 @@ typedef struct {
     const char *data; /* NULL for a file */
     int64_t size;
     int64_t offset; /* in the file */
-    PyObject *slice; /* a new reference to the FileSlice, or NULL */
 } http_content;
 
-/* What `data` is, one of the types of Sendable. `file_slice`: the class. 0, -1. The caller releases owner and slice. */
+/* What `data` is, one of the types of Sendable. `file_slice`: the class. 0, -1. The caller releases it. */
 int http_content_read(const http_errors *errors, PyObject *file_slice, PyObject *data, http_content *content);
 void http_content_release(http_content *content);
 

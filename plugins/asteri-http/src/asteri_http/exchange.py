@@ -7,7 +7,7 @@ what each operation makes of them:
 
     WAITING ──respond──▶ DECIDED ──send──▶ SENDING ──finish, send(end)──▶ COMPLETE
        ▲─────retract────────┘ └──────────finish, send(end)────────────────▲
-    any of the first three ──abort, refusal or loss──▶ CUT
+    any of the first three ──abort, refusal or loss──▶ CUT        (a refusal's own answer is sent all the same)
 
 Any other move is a `LocalProtocolError` that names state and operation; in CUT every operation raises
 `Disconnected`. An exchange never blocks, reads no clock, and knows no interface.
@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from asteri_core.api import (
-    Connection,
+    AnyConnection,
     Disconnected,
     FileSlice,
     Header,
@@ -305,6 +305,8 @@ class Exchange(ABC):
                     continue
                 added |= role
             fields.append((name, value))
+        if self._phase is not _WAITING:  # what ``headers`` runs has responded
+            raise self._refusal("respond")
         self._silent = self.method == "HEAD" or status in WITHOUT_CONTENT
         if status == 205:
             length = 0
@@ -347,6 +349,8 @@ class Exchange(ABC):
             raise self._refusal("finish")
         if trailers:
             check_trailers(trailers)
+        if self._phase not in _ON_FINISH:  # what ``trailers`` runs may have ended it
+            raise self._refusal("finish")
         if self._remaining and not self._silent:
             self._account(0, True)
         self._transmit(b"", True, trailers)
@@ -375,8 +379,12 @@ class Exchange(ABC):
         if not self.head_sent:  # what ``headers`` runs may have answered
             self._inform(status, fields)
 
-    def upgrade(self, connection: Connection, headers: Sequence[Header] = ()) -> None:
+    def upgrade(self, connection: AnyConnection, headers: Sequence[Header] = ()) -> AnyConnection:
         raise LocalProtocolError(f"HTTP/{self.version} cannot be upgraded")
+
+    def withdraw(self) -> None:
+        """The server has answered by itself: to the application it is as if the response had been cut."""
+        self._phase = Phase.CUT
 
     def abort(self) -> None:
         if self._phase is not _COMPLETE and self._phase is not _CUT:
@@ -418,12 +426,17 @@ class Exchange(ABC):
 
 
 def _measured(data: Sendable) -> tuple[Sendable, int]:
-    """Content that is not ``bytes``, and how many bytes it is: a memory view may count in other units."""
+    """Content that is not ``bytes``, and how many bytes it is: a memory view may count in other units.
+
+    What could change until it is sent, or says itself what it is, is copied; a view is held by one of our own.
+    """
     if isinstance(data, FileSlice) and data.length >= 0:
         return data, data.length
-    if isinstance(data, memoryview):
+    if isinstance(data, bytes | bytearray):
+        data = memoryview(data).tobytes()
+    elif isinstance(data, memoryview):
         data = data.cast("B") if data.c_contiguous else data.tobytes()
-    if isinstance(data, bytes | bytearray | memoryview):
+    if isinstance(data, bytes | memoryview):
         return data, len(data)
     raise LocalProtocolError(f"expected bytes or a slice of a file as content, found {data!r:.100}")
 

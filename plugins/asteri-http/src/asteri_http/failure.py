@@ -35,10 +35,14 @@ def answer_failure(exchange: Exchange, status: int = 500) -> None:
 
 
 def answer_refusal(exchange: Exchange, status: int) -> None:
-    """Answer for the server, which does not accept a request's body. A response that has been set is cut."""
+    """Answer for the server, which does not accept a request's body. A response that has been set is cut.
+
+    The application meets `Disconnected` from then on, whatever it tries.
+    """
     if not exchange.is_waiting:
         exchange.abort()
         return
     content = b"" if exchange.method == "HEAD" else plain_answer(status)
     exchange.respond(status, [(b"content-type", b"text/plain; charset=utf-8")])
     exchange.send(content, True)
+    exchange.withdraw()

@@ -22,10 +22,15 @@ def check_limits(method: bytes, target: bytes, fields: Sequence[Header], limits:
     line = len(method) + len(target) + len("  HTTP/1.1")
     if line > limits.limit_request_line:
         raise RemoteProtocolError(f"a request line of more than {limits.limit_request_line} bytes", 414)
+    check_fields(fields, limits, line + 2)
+
+
+def check_fields(fields: Sequence[Header], limits: HttpSettings, before: int = 0) -> None:
+    """Raises `RemoteProtocolError` (431) for the fields of a head or a trailer section, with so many bytes before."""
     if len(fields) > limits.limit_request_fields:
         raise RemoteProtocolError(f"more than {limits.limit_request_fields} fields", 431)
     sizes = [len(name) + len(value) + 2 for name, value in fields]
     if sizes and max(sizes) > limits.limit_request_field_size:
         raise RemoteProtocolError(f"a field of more than {limits.limit_request_field_size} bytes", 431)
-    if line + sum(sizes) + 2 * len(sizes) + 4 > limits.limit_request_head:
+    if before + sum(sizes) + 2 * len(sizes) + 2 > limits.limit_request_head:
         raise RemoteProtocolError(f"more than {limits.limit_request_head} bytes of fields", 431)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from asteri_core.api import Connection, FileSlice, Header, LocalProtocolError, Peer, RemoteProtocolError, Sendable
+from asteri_core.api import AnyConnection, FileSlice, Header, LocalProtocolError, Peer, RemoteProtocolError, Sendable
 from asteri_http.exchange import Exchange, Incoming, Phase
 from asteri_http.failure import plain_answer
 from asteri_http.fields import Role, response_role
@@ -156,7 +156,7 @@ class Http1Exchange(Exchange):
         self._connection.put(data, len(data))
         self._connection.wake()
 
-    def upgrade(self, connection: Connection, headers: Sequence[Header] = ()) -> None:
+    def upgrade(self, connection: AnyConnection, headers: Sequence[Header] = ()) -> AnyConnection:
         if self._phase is not _WAITING:
             raise self._refusal("upgrade")
         if not self._request.upgrade:
@@ -164,6 +164,8 @@ class Http1Exchange(Exchange):
         if self._incoming is not _ALL:
             raise LocalProtocolError("cannot upgrade before the request's body has been received")
         fields = [(name, value) for name, value in headers if response_role(name, value) is Role.PLAIN]
+        if self._phase is not _WAITING:  # what ``headers`` runs has responded
+            raise self._refusal("upgrade")
         if not any(name.lower() == b"upgrade" for name, _ in fields):
             fields.append((b"upgrade", self._request.upgrade))
         self.status = 101
@@ -177,6 +179,7 @@ class Http1Exchange(Exchange):
         self._connection.put(data, len(data))
         self._connection.response_complete(connection)
         self._connection.wake()
+        return connection
 
     def refuse(self, error: RemoteProtocolError) -> bool:
         """The body is not acceptable. Answers if no response has been set; False if the response goes on."""
