@@ -68,6 +68,26 @@ call_application(asgi_call *self)
     return answer;
 }
 
+/* Whether it is WebSocket that the client asks for and that there is somebody for: 1, 0, -1. */
+static int
+is_websocket(const asgi_call *self, const asteri_request *request)
+{
+    if (request->protocol.size == 0 || self->handler->websocket == Py_None) {
+        return 0;
+    }
+    PyObject *protocol = self->reached.functions->fact(self->reached.self, ASTERI_PROTOCOL);
+    return protocol == NULL ? -1 : PyObject_RichCompareBool(protocol, asgi_call_state(self)->shared.TOKEN, Py_EQ);
+}
+
+/* From here on it is the affair of `asteri_asgi.websocket`. A new reference to what is awaited, NULL. */
+static PyObject *
+call_websocket(asgi_call *self)
+{
+    self->phase = ASGI_COMPLETE; /* as far as this module is concerned */
+    PyObject *arguments[3] = {NULL, self->exchange, self->wait};
+    return PyObject_Vectorcall(self->handler->websocket, arguments + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
 static PySendResult
 call_start(asgi_coroutine *coroutine, PyObject **result)
 {
@@ -78,7 +98,11 @@ call_start(asgi_coroutine *coroutine, PyObject **result)
     const asteri_request *request = self->reached.functions->request(self->reached.self);
     self->has_body = request->has_body != 0;
     self->unread = request->content_length;
-    PyObject *answer = call_application(self);
+    int websocket = is_websocket(self, request);
+    if (websocket < 0) {
+        return PYGEN_ERROR;
+    }
+    PyObject *answer = websocket ? call_websocket(self) : call_application(self);
     if (answer != NULL) {
         coroutine->awaited = asgi_awaited(answer);
         Py_DECREF(answer);
@@ -96,7 +120,9 @@ call_resume(asgi_coroutine *coroutine, PyObject *value, PyObject **result)
     Py_DECREF(value);
     asgi_lent *lent = self->lent;
     self->lent = NULL;
-    asgi_scopes_take_back(&self->handler->scopes, lent);
+    if (lent != NULL) {
+        asgi_scopes_take_back(&self->handler->scopes, lent);
+    }
     return returned(self, result);
 }
 

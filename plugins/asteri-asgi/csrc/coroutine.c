@@ -391,7 +391,9 @@ static PyObject *
 shown(asgi_coroutine *self, const char *const names[3])
 {
     for (int index = 0; self->awaited != NULL && index < 3; index++) {
-        PyObject *value = PyObject_GetAttrString(self->awaited, names[index]);
+        PyObject *awaited = Py_NewRef(self->awaited); /* its attributes may be foreign code, and that may end this */
+        PyObject *value = PyObject_GetAttrString(awaited, names[index]);
+        Py_DECREF(awaited);
         if (value != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError)) {
             return value;
         }

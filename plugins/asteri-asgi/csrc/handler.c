@@ -60,6 +60,19 @@ load_scopes(asgi_handler *self, PyObject *config, PyObject *version)
     return failed;
 }
 
+static int
+load_websocket(asgi_handler *self, PyObject *config, PyObject *context, PyObject *version)
+{
+    PyObject *lifespan_state = PyObject_GetAttrString(self->lifespan, "state");
+    if (lifespan_state == NULL) {
+        return -1;
+    }
+    self->websocket = PyObject_CallFunctionObjArgs(self->state->shared.websocket_runner, self->app, config, context,
+                                                   lifespan_state, version, NULL);
+    Py_DECREF(lifespan_state);
+    return self->websocket == NULL ? -1 : 0;
+}
+
 static PyObject *
 handler_new(PyTypeObject *type, PyObject *arguments, PyObject *names)
 {
@@ -80,7 +93,7 @@ handler_new(PyTypeObject *type, PyObject *arguments, PyObject *names)
     self->log = PyObject_GetAttrString(context, "log");
     version = version != NULL ? Py_NewRef(version) : PyUnicode_FromString("3.0");
     if (self->module == NULL || self->log == NULL || version == NULL || load_lifespan(self, config, version) < 0 ||
-        load_scopes(self, config, version) < 0) {
+        load_websocket(self, config, context, version) < 0 || load_scopes(self, config, version) < 0) {
         Py_CLEAR(self);
     }
     Py_XDECREF(version);
@@ -98,6 +111,7 @@ handler_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->app);
     Py_VISIT(self->log);
     Py_VISIT(self->lifespan);
+    Py_VISIT(self->websocket);
     asgi_pool *pools[4] = {&self->calls, &self->receives, &self->sends, &self->steps};
     for (int index = 0; index < 4; index++) {
         int stopped = asgi_pool_visit(pools[index], visit, arg);
@@ -119,6 +133,7 @@ handler_dealloc(PyObject *object)
     asgi_pool_clear(&self->sends);
     asgi_pool_clear(&self->steps);
     asgi_scopes_clear(&self->scopes);
+    Py_CLEAR(self->websocket);
     Py_CLEAR(self->lifespan);
     Py_CLEAR(self->log);
     Py_CLEAR(self->app);

@@ -14,6 +14,7 @@ typedef struct {
     PyObject *app;       /* owned, as what follows */
     PyObject *log;
     PyObject *lifespan;
+    PyObject *websocket; /* what runs the application for an exchange that asks for it, or None */
     asgi_phase first_phase;
     asgi_scopes scopes;
     asgi_pool calls;

@@ -221,6 +221,10 @@ static int
 take_trailers(asgi_call *call, asgi_message *message)
 {
     const asgi_state *state = asgi_call_state(call);
+    if (call->trailers == NULL) { /* the exchange has let another response begin while it was sending */
+        PyErr_SetString(state->errors.local_protocol_error, "the trailers were not announced");
+        return -1;
+    }
     PyObject *headers = asgi_message_get(message, state, ASGI_KEY_headers, state->nothing);
     PyObject *fields = NULL;
     int flows = -1;

@@ -54,6 +54,8 @@
     DO("asteri_asgi.http", refuse)                                                                                     \
     DO("asteri_asgi.scope", scope_template)                                                                            \
     DO("asteri_asgi.tls", tls_extension)                                                                               \
+    DO("asteri_http.websocket", TOKEN)                                                                                 \
+    DO("asteri_asgi.websocket", websocket_runner)                                                                      \
     DO("asteri_asgi.lifespan", Lifespan)                                                                               \
     DO("asteri_asgi.settings", AsgiSettings)                                                                           \
     DO("asteri_http.settings", HttpSettings)

@@ -1,6 +1,8 @@
 """An application may be any callable whose call can be awaited, and not only a coroutine function."""
 
 import asyncio
+import contextlib
+import inspect
 import traceback
 import types
 
@@ -118,3 +120,38 @@ def test_coroutine_that_another_awaits_is_an_error(bench, caplog):
 
     assert bench.run(app).status == 500
     assert str(caplog.records[-1].exc_info[1]) == "coroutine is being awaited already"
+
+
+@pytest.mark.parametrize("shown", ["cr_await", "cr_frame", "cr_code"])
+def test_what_it_awaits_may_end_it_when_its_state_is_shown(bench, make_exchange, shown):
+    class Iterator:
+        """Has no such attribute, and finds that out after it has ended whoever waits for it."""
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            return None
+
+        def __getattribute__(self, name):
+            if name == shown and ending:
+                ending.pop()
+                with contextlib.suppress(StopIteration):
+                    call.throw(ValueError)
+            return super().__getattribute__(name)
+
+        def __getattr__(self, name):
+            self.missing = name
+            raise AttributeError(name)
+
+    class Awaitable:
+        def __await__(self):
+            return Iterator()
+
+    ending = []
+    call = bench.handler(lambda scope, receive, send: Awaitable())(make_exchange(), None)
+    assert call.send(None) is None
+    ending.append(True)
+    getattr(call, shown)
+    call.close()
+    assert inspect.getcoroutinestate(call) == "CORO_CLOSED"

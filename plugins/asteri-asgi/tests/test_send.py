@@ -1,6 +1,7 @@
 """What an application may send, in which order, and what becomes of it."""
 
 import asyncio
+import contextlib
 import logging
 
 import pytest
@@ -370,4 +371,39 @@ def test_every_send_after_the_client_has_left_raises_an_os_error(bench, make_exc
     bench.run(app, exchange)
     assert len(errors) >= 3
     assert all(isinstance(error, Disconnected) for error in errors)
+    assert exchange.aborted
+
+
+def test_trailers_of_a_response_that_was_replaced_while_it_was_sent_are_refused(bench, make_exchange):
+    """Only an exchange of somebody else's does this: its send() runs the application."""
+    sends = []
+
+    def step(message):
+        with contextlib.suppress(StopIteration, LocalProtocolError):
+            sends[0](message).send(None)
+
+    class Odd(make_exchange):
+        running = False
+
+        def send(self, data, end=False):
+            if self.running:
+                raise LocalProtocolError("it has sent that")
+            self.running = True
+            step(body(b"", True))
+            step(START)
+            return True
+
+        def retract(self):
+            return True
+
+    async def app(scope, receive, send):
+        sends.append(send)
+        await send(WITH_TRAILERS)
+        await send(body(b"x"))
+        with pytest.raises(LocalProtocolError, match="the trailers were not announced"):
+            await send(trailers())
+        exchange.abort()
+
+    exchange = Odd()
+    bench.run(app, exchange)
     assert exchange.aborted

@@ -9,6 +9,7 @@ from __future__ import annotations
 from asteri_core.api import ApplicationContext, Config
 from asteri_http.exchange import Exchange
 from asteri_http.settings import HttpSettings
+from asteri_http.websocket import TOKEN
 
 from .endings import raised, returned
 from .http import COMPLETE, CUT, TELLING, WAITING, Cycle
@@ -17,6 +18,7 @@ from .messages import Application
 from .scope import scope_maker
 from .settings import AsgiSettings
 from .turns import Wait
+from .websocket import websocket_runner
 
 
 class AsgiHandler:
@@ -29,6 +31,7 @@ class AsgiHandler:
         self._log = context.log
         self._lifespan = Lifespan(app, asgi.lifespan, context.log, version)
         self._first_phase = TELLING if asgi.asgi_debug else WAITING
+        self._websocket = websocket_runner(app, config, context, self._lifespan.state, version)
         self._make_scope = scope_maker(config[HttpSettings].root_path, self._lifespan.state, version, asgi.asgi_debug)
 
     async def startup(self) -> None:
@@ -39,6 +42,9 @@ class AsgiHandler:
         await self._lifespan.shutdown()
 
     async def __call__(self, exchange: Exchange, wait: Wait) -> None:
+        if exchange.protocol == TOKEN and self._websocket is not None:
+            await self._websocket(exchange, wait)
+            return
         cycle = Cycle(exchange, wait, self._log, self._first_phase)
         try:
             await self._app(self._make_scope(exchange), cycle.receive, cycle.send)

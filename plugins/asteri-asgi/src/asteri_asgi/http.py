@@ -30,13 +30,13 @@ from .values import fields, hints, octets, part_of_file, takes_trailers, whole_f
 
 
 class Phase:
-    """How far a response has come, and what is accepted now."""
+    """How far an application has come, and what is accepted now: steps by the type of message."""
 
     __slots__ = ("accepts", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.accepts: dict[str, Callable[[Cycle, Message], bool]] = {}
+        self.accepts: dict[str, Callable[[Any, Message], bool]] = {}
 
 
 TELLING = Phase("before the response")
@@ -180,7 +180,8 @@ class Cycle:
 
     def _trailer(self, message: Message) -> bool:
         trailers = self._trailers
-        assert trailers is not None
+        if trailers is None:  # the exchange has let another response begin while it was sending
+            raise LocalProtocolError("the trailers were not announced")
         trailers += fields(message.get("headers", ()), "http.response.trailers")
         if not message.get("more_trailers", False):
             self._exchange.finish(trailers if takes_trailers(self._exchange) else ())

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 
 from asteri_core.api import Want
 from asteri_http.exchange import Exchange
+from asteri_http.websocket import Conversation
 
-Wait = Callable[[Exchange, Want], Awaitable[None]]
+Wait = Callable[[Exchange | Conversation, Want], Awaitable[None]]
 
 
 class Turns:
@@ -19,7 +20,7 @@ class Turns:
 
     __slots__ = ("_exchange", "_taken", "_wait")
 
-    def __init__(self, exchange: Exchange, wait: Wait) -> None:
+    def __init__(self, exchange: Exchange | Conversation, wait: Wait) -> None:
         self._exchange = exchange
         self._wait = wait
         self._taken: dict[Want, asyncio.Event] = {}
