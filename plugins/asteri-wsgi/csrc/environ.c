@@ -260,6 +260,9 @@ put_peer(wsgi_state *state, wsgi_environ *environ, PyObject *peer, PyObject *kno
         return -1;
     }
     PyObject *port = has_port(address) ? port_text(state, PyTuple_GET_ITEM(address, 1)) : Py_NewRef(state->text.empty);
+    if (port == NULL) {
+        return -1;
+    }
     if (port == environ->port) {
         Py_DECREF(port);
         return same;

@@ -12,6 +12,7 @@ typedef struct {
     wsgi_state *state;     /* of the module, which the type keeps alive as long as anything can call the handler */
     PyObject *application; /* owned */
     PyObject *log;         /* owned */
+    PyObject *twin;        /* owned: the Python handler, which runs what asks for WebSocket; None: nobody has a codec */
     wsgi_environs environs;
 } wsgi_handler;
 
@@ -25,6 +26,26 @@ typedef struct {
 
 /* -- one request --------------------------------------------------------------------------------------------------- */
 
+/* Whether it is WebSocket that the client asks for and that there is somebody for: 1, 0, -1. */
+static int
+is_websocket(const wsgi_handler *self, const wsgi_response *response)
+{
+    if (response->request->protocol.size == 0 || self->twin == Py_None) {
+        return 0;
+    }
+    PyObject *protocol = response->reached.functions->fact(response->reached.self, ASTERI_PROTOCOL);
+    return protocol == NULL ? -1 : PyObject_RichCompareBool(protocol, self->state->python.websocket_token, Py_EQ);
+}
+
+static int
+run_twin(const wsgi_handler *self, const wsgi_run *run)
+{
+    PyObject *arguments[] = {run->exchange, run->wait};
+    PyObject *done = PyObject_Vectorcall(self->twin, arguments, 2, NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 /* 0; -1: what the application or the exchange has raised. */
 static int
 run_application(wsgi_handler *self, wsgi_run *run)
@@ -32,6 +53,10 @@ run_application(wsgi_handler *self, wsgi_run *run)
     run->response = wsgi_response_new(self->state, run->exchange, run->wait);
     if (run->response == NULL) {
         return -1;
+    }
+    int websocket = is_websocket(self, run->response);
+    if (websocket) {
+        return websocket < 0 ? -1 : run_twin(self, run);
     }
     if (wsgi_environ_make(&self->environs, run->response, &run->environ) < 0) {
         return -1;
@@ -186,6 +211,19 @@ handler_nothing(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+/* The Python handler where there is a codec for WebSocket, else None: a new reference. NULL: an exception. */
+static PyObject *
+twin_for_websocket(wsgi_state *state, PyObject *application, PyObject *root_path, PyObject *context)
+{
+    PyObject *codecs = PyObject_GetAttr(context, state->text.name_codecs);
+    int found = codecs == NULL ? -1 : PySequence_Contains(codecs, state->python.websocket_token);
+    Py_XDECREF(codecs);
+    if (found <= 0) {
+        return found < 0 ? NULL : Py_NewRef(Py_None);
+    }
+    return PyObject_CallFunctionObjArgs(state->python.handler_twin, application, root_path, context, NULL);
+}
+
 static PyObject *
 handler_new(PyTypeObject *type, PyObject *arguments, PyObject *named)
 {
@@ -204,7 +242,8 @@ handler_new(PyTypeObject *type, PyObject *arguments, PyObject *named)
     self->state = state;
     self->application = Py_NewRef(application);
     self->log = PyObject_GetAttr(context, state->text.name_log);
-    if (self->log == NULL || wsgi_environs_init(state, &self->environs, root_path, context) < 0) {
+    self->twin = twin_for_websocket(state, application, root_path, context);
+    if (self->log == NULL || self->twin == NULL || wsgi_environs_init(state, &self->environs, root_path, context) < 0) {
         Py_DECREF(self);
         return NULL;
     }
@@ -218,6 +257,7 @@ handler_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->application);
     Py_VISIT(self->log);
+    Py_VISIT(self->twin);
     return wsgi_environs_visit(&self->environs, visit, arg);
 }
 
@@ -229,6 +269,7 @@ handler_dealloc(PyObject *object)
     PyObject_GC_UnTrack(object);
     Py_XDECREF(self->application);
     Py_XDECREF(self->log);
+    Py_XDECREF(self->twin);
     wsgi_environs_clear(&self->environs);
     type->tp_free(object);
     Py_DECREF(type);

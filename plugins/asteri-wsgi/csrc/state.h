@@ -26,6 +26,8 @@
     X(check_iterable, "asteri_wsgi.response", "check_iterable")                                                        \
     X(file_wrapper, "asteri_wsgi.file_wrapper", "FileWrapper")                                                         \
     X(slice_of, "asteri_wsgi.file_wrapper", "slice_of")                                                                \
+    X(handler_twin, "asteri_wsgi.handler", "WSGIHandler")                                                              \
+    X(websocket_token, "asteri_http.websocket", "TOKEN")                                                               \
     X(application_errors, "asteri_wsgi.handler", "APPLICATION_ERRORS")                                                 \
     X(answer_error, "asteri_wsgi.handler", "answer_error")                                                             \
     X(close_response, "asteri_wsgi.handler", "close_response")
@@ -54,6 +56,7 @@
     X(semicolon, "; ")                                                                                                 \
     X(name_root, "root")                                                                                               \
     X(name_template, "template")                                                                                       \
+    X(name_codecs, "codecs")                                                                                           \
     X(name_log, "log")                                                                                                 \
     X(name_body, "body")                                                                                               \
     X(name_close, "close")                                                                                             \

@@ -328,3 +328,20 @@ def test_equal_requests_of_different_peers_have_their_own_addresses(client):
 def test_every_value_of_a_header_is_a_native_string(environ_of):
     environ = environ_of(get("/", "X-A: \xff\xfe"))
     assert all(type(value) is str for key, value in environ.items() if "." not in key)
+
+
+class NoText(int):
+    def __str__(self):
+        raise ValueError("a port without a text")
+
+
+def test_a_port_that_has_no_text_fails_its_own_request_only(client, caplog):
+    def application(environ, start_response):
+        start_response("204 No Content", [])
+        return []
+
+    local = ("198.51.100.7", 8000)
+    ports = [40000, NoText(1), 40000, NoText(1)]
+    answers = [client(application, peer=Peer(("192.0.2.1", port), local)).request(get("/")).status for port in ports]
+    assert answers == [204, 500, 204, 500]
+    assert "a port without a text" in caplog.text

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from asteri_core.api import Exchange, Want
+from asteri_http.websocket import Conversation
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-Wait = Callable[[Exchange, Want], None]
+Wait = Callable[[Exchange | Conversation, Want], None]
 """Blocks the calling application until the exchange's operation may be tried again."""
 
 BUFFER = 16 * 1024

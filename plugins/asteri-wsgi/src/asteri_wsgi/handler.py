@@ -7,6 +7,9 @@ before the head is a 500; after it the response is cut, so that the client can t
 no error. ``SystemExit`` and ``GeneratorExit`` are errors of the application like any other: one view must not
 end a server. Any other exception that is no `Exception` belongs to whoever runs the handler (a request's
 time-out, a greenlet's end); it goes on to it, and the exchange is left to it as it is.
+
+A request for WebSocket is run as any other; once the application has accepted it, what it returns means nothing, and
+nobody but this module can end it: the exchange is over.
 """
 
 from __future__ import annotations
@@ -18,10 +21,12 @@ from typing import Any
 from asteri_core.api import ApplicationContext, Disconnected, RemoteProtocolError
 from asteri_http.exchange import Exchange
 from asteri_http.failure import answer_failure
+from asteri_http.websocket import TOKEN, Codec
 
 from .body import Wait
 from .environ import Environs
 from .response import Response
+from .websocket import KEY, WebSocket
 
 APPLICATION_ERRORS = (Exception, SystemExit, GeneratorExit)
 """What an application may raise without ending more than its request."""
@@ -34,6 +39,7 @@ class WSGIHandler:
         self._application = application
         self._environs = Environs(root_path, context)
         self._log: logging.Logger = context.log
+        self._codec: Codec | None = context.codecs.get(TOKEN)
 
     def startup(self) -> None:
         """PEP 3333 has no start of an application."""
@@ -43,14 +49,27 @@ class WSGIHandler:
 
     def __call__(self, exchange: Exchange, wait: Wait) -> None:
         response = Response(exchange, wait)
+        websocket: WebSocket | None = None
         blocks: Any = None
         try:
             environ = self._environs.make(exchange, wait)
             environ["wsgi.early_hints"] = response.early_hints
+            if exchange.protocol == TOKEN and self._codec is not None:
+                environ[KEY] = websocket = WebSocket(self._codec, exchange, wait)
             blocks = self._application(environ, response.start)
-            response.deliver(blocks)
+            if websocket is not None and websocket.is_open:
+                websocket.close()
+            elif websocket is None or not websocket.is_refused:
+                response.deliver(blocks)
         except APPLICATION_ERRORS as error:
-            answer_error(error, exchange, self._log)
+            if websocket is not None and websocket.is_open:
+                websocket.fail(self._log, describe(exchange), error)
+            else:
+                answer_error(error, exchange, self._log)
+        except BaseException:
+            if websocket is not None:
+                websocket.abort()
+            raise
         finally:
             close = getattr(blocks, "close", None)
             if close is not None:
