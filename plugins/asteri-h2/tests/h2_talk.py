@@ -20,6 +20,11 @@ REQUEST = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority
 POST = [(":method", "POST"), *REQUEST[1:]]
 
 
+def ok(exchange: Any) -> None:
+    exchange.respond(200, [(b"content-type", b"text/plain")])
+    exchange.send(b"hello", True)
+
+
 class Talk:
     """The server's connection and a client. ``answer`` is called with each exchange that starts."""
 
@@ -103,6 +108,16 @@ class Talk:
 
     def block(self, fields: list[tuple[str, str]] | None = None) -> bytes:
         return self.encoder.encode(REQUEST if fields is None else fields)
+
+    def wait(self, seconds: float) -> None:
+        """So many go by, deadline after deadline."""
+        until = self.now + seconds
+        while (due := self.server.deadline()) is not None and due <= until:
+            self.now = due
+            self.server.expire(due)
+            self.take_events()
+            self.take()
+        self.now = until
 
     # -- what has come back ------------------------------------------------------------------------------------------
 

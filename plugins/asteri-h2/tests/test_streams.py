@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from types import SimpleNamespace
 from typing import Any
 
 import h2.events
 import pytest
-from asteri_core.api import Disconnected, FileSlice, RemoteProtocolError, TlsFacts, Want
-from asteri_h2.plugin import bind
-from asteri_h2.settings import Http2Settings
-from asteri_http.settings import HttpSettings
-from h2_talk import PEER, POST, REQUEST, Talk
-
-
-def ok(exchange: Any) -> None:
-    exchange.respond(200, [(b"content-type", b"text/plain")])
-    exchange.send(b"hello", True)
+from asteri_core.api import Disconnected, FileSlice, RemoteProtocolError, Want
+from h2_talk import POST, REQUEST, ok
 
 
 def test_a_request_is_an_exchange_with_the_facts_of_http(talk) -> None:
@@ -76,11 +67,15 @@ def test_fields_that_speak_of_a_connection_are_not_sent(talk) -> None:
     made.client.send_headers(1, REQUEST, True)
     made.turn()
     fields = [(b"Connection", b"close, upgrade"), (b"Keep-Alive", b"5"), (b"Transfer-Encoding", b"chunked")]
+    fields += [(b"Upgrade", b"h2c"), (b"Proxy-Connection", b"close")]
+    made.started[0].inform(103, [*fields, (b"Link", b"</a>")])
     made.started[0].respond(200, [*fields, (b"X-Case", b"1"), (b"Date", b"today")])
     made.started[0].finish()
     made.turn()
     head = made.head()
-    assert not {b"connection", b"keep-alive", b"transfer-encoding"} & set(head)
+    [interim] = made.of(h2.events.InformationalResponseReceived)
+    assert set(dict(interim.headers)) == {b":status", b"link"}
+    assert set(head) == {b":status", b"x-case", b"date", b"server", b"content-length"}
     assert (head[b"x-case"], head[b"date"]) == (b"1", b"today")
 
 
@@ -88,7 +83,7 @@ def test_fields_that_speak_of_a_connection_are_not_sent(talk) -> None:
 
 
 def test_a_body_comes_in_pieces_and_its_window_is_given_back_as_it_is_read(talk) -> None:
-    made = talk()
+    made = talk(own={"http2_initial_window_size": 65535})
     made.client.send_headers(1, POST)
     made.turn()
     [exchange] = made.started
@@ -131,21 +126,44 @@ def test_a_body_can_have_trailers(talk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "sent", "status"),
-    [("5", b"hell", 400), ("5", b"hello!", 400), ("2000", b"", 413)],
-    ids=["short", "long", "beyond-the-limit"],
+    "trailers",
+    [[("x-sum", "1" * 94)], [(f"x-{number}", "") for number in range(11)], [("x-sum", "1" * 80)] * 10],
+    ids=["one large", "many", "all together"],
 )
-def test_a_body_that_is_not_what_was_declared_is_refused(talk, length: str, sent: bytes, status: int) -> None:
-    made = talk(limit_request_body=1000)
-    made.client.send_headers(1, [*POST, ("content-length", length)])
-    if sent:
-        made.client.send_data(1, sent, True)
+def test_trailers_have_the_limits_of_fields(talk, trailers: list[tuple[str, str]]) -> None:
+    made = talk(limit_request_field_size=100, limit_request_fields=10, limit_request_head=800)
+    for stream, fields in ((1, trailers), (3, [("x-sum", "1" * 93)])):
+        made.client.send_headers(stream, POST)
+        made.client.send_headers(stream, fields, True)
     made.turn()
-    assert made.head()[b":status"] == b"%d" % status
-    if made.started:
-        with pytest.raises(RemoteProtocolError):
-            made.started[0].read()
-        assert made.finished == made.started
+    assert made.resets() == made.resets(1) == [1]
+    assert made.started[1].trailers == [(b"x-sum", b"1" * 93)]
+
+
+@pytest.mark.parametrize("sent", [b"hell", b"hello!"], ids=["short", "long"])
+def test_a_body_of_another_length_than_declared_is_malformed(talk, sent: bytes) -> None:
+    """RFC 9113 section 8.1.1: an error of the stream. The application may have read some of it."""
+    made = talk()
+    made.client.send_headers(1, [*POST, ("content-length", "5")])
+    made.client.send_data(1, sent[:3])
+    made.turn()
+    [exchange] = made.started
+    assert exchange.read() == sent[:3]
+    made.client.send_data(1, sent[3:], True)
+    made.turn()
+    assert made.resets(1) == [1]
+    with pytest.raises(RemoteProtocolError):
+        exchange.read()
+    assert made.finished == [exchange]
+    assert not made.closed
+
+
+def test_a_body_that_is_declared_beyond_the_limit_is_refused(talk) -> None:
+    made = talk(limit_request_body=1000)
+    made.client.send_headers(1, [*POST, ("content-length", "2000")])
+    made.turn()
+    assert made.head()[b":status"] == b"413"
+    assert not made.started
 
 
 def test_a_body_of_unknown_length_is_refused_at_the_limit(talk) -> None:
@@ -179,6 +197,23 @@ def test_an_early_answer_stops_the_upload_without_an_error(talk) -> None:
     made.turn()
     assert made.content() == b"hello"
     assert made.resets(1) == [0]
+
+
+def test_what_still_comes_of_an_upload_that_was_stopped_is_thrown_away(talk) -> None:
+    """RFC 9113 section 5.1: it was on its way. Its window is given back, and the stream is not reset again."""
+    made = talk()
+    made.answer = ok
+    made.client.send_headers(1, POST)
+    for _ in range(4):
+        made.client.send_data(1, bytes(16000))
+    made.follows = False
+    made.turn()
+    assert made.resets() == [0]
+    for _ in range(100):
+        made.raw(b"\0\x40\0\0\0" + (1).to_bytes(4) + bytes(1 << 14))
+    assert made.resets() == [0]
+    assert any(kind == 8 and not stream for kind, _, stream, _ in made.frames)
+    assert not made.closed
 
 
 def test_early_hints_come_before_the_response(talk) -> None:
@@ -364,6 +399,30 @@ def test_a_drain_says_goodbye_twice_and_finishes_what_runs(talk) -> None:
     assert set(made.finished) == set(made.started)
 
 
+def test_a_drain_that_has_no_more_patience_ends_one_that_had(talk) -> None:
+    made = talk()
+    made.server.drain(made.now + 30, made.now)
+    made.take()
+    assert (made.closed, made.goaways()) == (False, [(2**31 - 1, 0)])
+    made.server.drain(made.now, made.now)
+    made.take()
+    assert (made.closed, made.goaways()) == (True, [(2**31 - 1, 0), (0, 0)])
+
+
+def test_a_client_that_says_goodbye_gets_the_answers_to_what_it_has_asked(talk) -> None:
+    made = talk()
+    for stream in (1, 3):
+        made.client.send_headers(stream, REQUEST, True)
+    made.receive(made.client.data_to_send() + b"\0\0\x08\x07\0\0\0\0\0" + bytes(8))
+    made.turn()
+    for exchange in made.started:
+        assert not made.closed
+        ok(exchange)
+        made.turn()
+    assert [made.content(stream) for stream in (1, 3)] == [b"hello"] * 2
+    assert made.closed
+
+
 def test_an_idle_connection_is_closed_after_the_keep_alive_time(talk) -> None:
     made = talk(keep_alive=5)
     made.answer = ok
@@ -379,6 +438,17 @@ def test_an_idle_connection_is_closed_after_the_keep_alive_time(talk) -> None:
     assert (made.closed, made.goaways()) == (True, [(1, 0)])
 
 
+def test_a_connection_is_not_idle_while_a_header_block_comes(talk) -> None:
+    made = talk(keep_alive=5, header_timeout=10)
+    made.now += 8
+    made.raw(b"\0\0\0\x01\x01\0\0\0\x01")
+    assert made.server.deadline() == made.now + 10
+    made.wait(9.9)
+    assert not made.closed
+    made.wait(0.2)
+    assert made.goaways() == [(0, 0xB)]
+
+
 def test_a_body_that_comes_too_slowly_is_answered_408_and_others_go_on(talk) -> None:
     made = talk(body_timeout=10)
     made.client.send_headers(1, POST)
@@ -391,23 +461,6 @@ def test_a_body_that_comes_too_slowly_is_answered_408_and_others_go_on(talk) -> 
     ok(made.started[1])
     made.turn()
     assert made.content(3) == b"hello"
-
-
-def test_a_response_without_a_window_ends_the_connection_in_time(talk) -> None:
-    made = talk(own={"http2_window_timeout": 7})
-    made.client.update_settings({4: 0})
-    made.client.send_headers(1, REQUEST, True)
-    made.turn()
-    ok(made.started[0])
-    made.turn()
-    assert made.server.deadline() == made.now + 7
-    made.now += 7
-    made.follows = False
-    made.server.expire(made.now)
-    made.take_events()
-    made.take()
-    assert made.closed
-    assert made.finished == made.started
 
 
 def test_after_the_end_of_the_client_nothing_waits_for_a_window(talk) -> None:
@@ -437,50 +490,3 @@ def test_a_body_that_the_end_of_the_client_cuts_is_refused(talk) -> None:
     made.turn()
     assert made.head()[b":status"] == b"400"
     assert made.closed
-
-
-# -- from HTTP/1.1 -----------------------------------------------------------------------------------------------------
-
-
-def asking(*settings: bytes, peer: Any = PEER) -> Any:
-    fields = [(b"host", b"a"), (b"connection", b"upgrade, http2-settings"), (b"upgrade", b"h2c"), (b"x-y", b"z")]
-    return SimpleNamespace(
-        method="GET", target=b"/p?q", raw_path=b"/p", query=b"q", authority=b"a", peer=peer,
-        headers=[*fields, *((b"http2-settings", value) for value in settings)],
-    )  # fmt: skip
-
-
-def binding() -> Any:
-    config: Any = {HttpSettings: HttpSettings(), Http2Settings: Http2Settings()}
-    return bind(config)
-
-
-def test_a_request_of_http_1_1_becomes_stream_1() -> None:
-    made = Talk()
-    settings = made.client.initiate_upgrade_connection()
-    made.server = binding().upgrade(asking(settings.rstrip(b"=")), made.now)
-    made.answer = ok
-    made.take_events()
-    made.turn()
-    [exchange] = made.started
-    assert (exchange.version, exchange.target, exchange.headers) == ("2", b"/p?q", [(b"x-y", b"z")])
-    assert made.content(1) == b"hello"
-    made.client.send_headers(3, REQUEST, True)
-    made.turn()
-    assert made.content(3) == b"hello"
-    assert made.finished == made.started
-
-
-@pytest.mark.parametrize(
-    "settings", [(), (b"", b""), (b"!",), (b"AAM",), (b"AAT_____",)], ids=["none", "two", "no-base64", "cut", "window"]
-)
-def test_settings_that_cannot_be_read_leave_the_request_where_it_is(settings: tuple[bytes, ...]) -> None:
-    assert binding().upgrade(asking(*settings), 0.0) is None
-
-
-def test_who_is_not_trusted_or_speaks_tls_stays_with_http_1_1() -> None:
-    stranger = PEER._replace(address=("192.0.2.1", 5))
-    with_tls = PEER._replace(tls=TlsFacts("TLSv1.3", ""))
-    assert binding().upgrade(asking(b""), 0.0) is not None
-    for peer in (stranger, with_tls):
-        assert binding().upgrade(asking(b"", peer=peer), 0.0) is None

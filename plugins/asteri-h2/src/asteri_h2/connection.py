@@ -27,7 +27,9 @@ from .settings import Http2Settings
 from .streams import ALL_STREAMS, NO_ERROR, Streams
 
 UNSENT = 1 << 18
-"""Bytes of frames that wait to be taken, answers to pings among them, at which the peer is no longer read from."""
+"""Bytes of frames that wait to be taken, here or in the library, at which the peer is no longer read from."""
+FRAME = 1 << 14
+"""Bytes of the usual frame. A client that has less of a window for the connection may wait for more."""
 GRACE = 1.0
 """Seconds between the two GOAWAY frames of a drain: what is on its way comes in between."""
 
@@ -67,7 +69,8 @@ class Http2Connection(Streams):
 
     @property
     def wants_data(self) -> bool:
-        return (self._state is _OPEN or self._state is _DRAINING) and len(self._raw) < UNSENT
+        unsent = len(self._raw) + len(self._h2._data_to_send)
+        return (self._state is _OPEN or self._state is _DRAINING) and unsent < UNSENT
 
     def receive_data(self, data: bytes, now: float) -> None:
         self._now = now
@@ -75,8 +78,7 @@ class Http2Connection(Streams):
             return
         try:
             for frame in self._frames.read(data, self._h2.max_inbound_frame_size, now):
-                for event in self._h2.receive_data(frame):
-                    self._handle(event)
+                self._take(frame)
         except ConnectionFailure as failure:
             self._fail(str(failure), failure.code)
         except h2.exceptions.ProtocolError as error:
@@ -137,7 +139,7 @@ class Http2Connection(Streams):
             for outgoing in self._tunnels.fill(now):
                 self._sending.add(outgoing)
             self._sending.turn(now)
-            if self._eof and self._sending.stalled is not None:
+            if self._eof and self._sending.stuck:
                 # Who sends no more gives no window: what waits for one waits for ever.
                 self._give_up_streams("the peer has left")
             self._settle()
@@ -146,13 +148,17 @@ class Http2Connection(Streams):
         self._raw = b""
         if data:
             out.append(data)
+        elif self._idle is None and not self._busy:
+            # Nothing is left: only now has the client the whole response, and its time begins.
+            self._idle = now + self._settings.keep_alive
         if self._state is _CLOSING:
             out.append(b"")
             self._state = _CLOSED
         return out
 
     def _settle(self) -> None:
-        """What follows from there being no streams."""
+        """What follows from there being no window for bodies, and from there being no streams."""
+        self._bodies.stand_still(self._h2.inbound_flow_control_window < FRAME, self._now)
         if self._state is _DRAINING and not self._busy and self._last_word is None:
             self._say_goodbye()
 
@@ -163,16 +169,22 @@ class Http2Connection(Streams):
     def _goaway(self, last: int, code: ErrorCodes) -> None:
         self._raw += self._h2.data_to_send() + goaway(last, code)
 
+    @property
+    def _is_idle(self) -> bool:
+        """Nothing runs, and no header block has begun to come."""
+        return not self._busy and self._frames.due is None
+
     # -- time --------------------------------------------------------------------------------------------------------
 
     def deadline(self) -> float | None:
         if self._state is _CLOSING or self._state is _CLOSED:
             return None
-        stalled = self._sending.stalled
-        wait = None if stalled is None else stalled + self._own.http2_window_timeout
-        candidates = (self._frames.due, self._last_word, self._bodies.deadline(), self._tunnels.deadline(), wait)
+        candidates = (
+            self._frames.due, self._last_word, self._bodies.deadline(), self._tunnels.deadline(),
+            self._sending.deadline(),
+        )  # fmt: skip
         times = [time for time in candidates if time is not None]
-        if not self._busy and self._idle is not None:
+        if self._is_idle and self._idle is not None:
             times.append(self._idle)
         return min(times) if times else None
 
@@ -183,37 +195,37 @@ class Http2Connection(Streams):
         if self._frames.due is not None and now >= self._frames.due:
             self._fail("a header block that comes too slowly", ErrorCodes.ENHANCE_YOUR_CALM)
             return
-        for stream in self._bodies.late(now):
-            exchange = self._exchanges.get(stream)
-            self._bodies.end(stream)
-            if exchange is not None:
-                self._break(exchange, RemoteProtocolError("the request's body comes too slowly", 408))
-        self._tunnels.expire(now)
-        stalled = self._sending.stalled
-        if stalled is not None and now >= stalled + self._own.http2_window_timeout:
-            self._fail("no window for a response within its time", ErrorCodes.ENHANCE_YOUR_CALM)
+        try:
+            self._end_slow_streams(now)
+        except ConnectionFailure as failure:
+            self._fail(str(failure), failure.code)
             return
-        if self._last_word is not None and now >= self._last_word:
-            self._last_word = None
-            self._last = self._highest
-            if self._busy:
-                self._goaway(self._highest, NO_ERROR)
-        if not self._busy and self._idle is not None and now >= self._idle:
+        self._tunnels.expire(now)
+        self._say_last_word()
+        if self._is_idle and self._idle is not None and now >= self._idle:
             self._say_goodbye()
         self._settle()
 
     def drain(self, until: float, now: float) -> None:
         self._now = now
-        if self._state is not _OPEN:
+        if self._state is _CLOSING or self._state is _CLOSED:
             return
-        self._state = _DRAINING
-        self._goaway(ALL_STREAMS, NO_ERROR)
-        # An idle one may bring one more request until then; one that is busy is told after a round trip.
-        self._last_word = until if not self._busy else min(max(until, now), now + GRACE)
+        self._until = until
+        if self._state is _OPEN:
+            self._state = _DRAINING
+            self._goaway(ALL_STREAMS, NO_ERROR)
+            # An idle one may bring one more request until then; one that is busy is told after a round trip.
+            self._last_word = until if not self._busy else min(max(until, now), now + GRACE)
+        elif self._last_word is not None:
+            self._last_word = min(self._last_word, until)
         self._tunnels.drain(until, now)
-        if self._last_word <= now:
+        self._say_last_word()
+        self._settle()
+
+    def _say_last_word(self) -> None:
+        """The second GOAWAY of a drain, when it is due."""
+        if self._last_word is not None and self._now >= self._last_word:
             self._last_word = None
             self._last = self._highest
             if self._busy:
                 self._goaway(self._highest, NO_ERROR)
-        self._settle()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from asteri_core.api import (
-    Connection,
+    AnyConnection,
     FileSlice,
     Header,
     LocalProtocolError,
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .streams import Streams
 
 _DECIDED, _WAITING = Phase.DECIDED, Phase.WAITING
+_OF_HTTP1 = frozenset({b"connection", b"upgrade"})
+"""Fields that no response of HTTP/2 may have (RFC 9113 section 8.2.2), besides those that no protocol sends."""
 
 
 class Http2Exchange(Exchange):
@@ -66,8 +68,11 @@ class Http2Exchange(Exchange):
         """Bytes of the body that have come."""
         self.unacknowledged = 0
         """Of those, how many the client has no window for yet, since nobody has read them."""
-        self._begin(peer, not ended, head.expects_continue)
+        self._begin(peer, not ended and not head.protocol, head.expects_continue)
         self.protocol = head.protocol
+        if head.protocol and not ended:
+            # What comes is no body, but it is kept for the protocol that may take over (RFC 8441 section 5).
+            self._incoming = Incoming.ARRIVING
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
@@ -94,9 +99,12 @@ class Http2Exchange(Exchange):
         length = self._length
         if length is None and not self._silent:
             length = size
+        if self.protocol and self.status < 300:
+            # To the client it would be the word that its protocol is spoken from here on (RFC 8441 section 5).
+            self.status = 501
         added = self._added
         fields = [(b":status", b"%d" % self.status)]
-        fields += [(name.lower(), value) for name, value in self._fields if name.lower() != b"connection"]
+        fields += _lowered(self._fields)
         if length is not None:
             fields.append((b"content-length", b"%d" % length))
         fields += self._connection.signature(bool(added & Role.DATE), bool(added & Role.SERVER))
@@ -109,7 +117,7 @@ class Http2Exchange(Exchange):
         if status == 100 and self._incoming is Incoming.EXPECTED:
             self._incoming = Incoming.ARRIVING
             self._connection.body_due(self)
-        self._connection.send_interim(self, status, [(name.lower(), value) for name, value in fields])
+        self._connection.send_interim(self, status, _lowered(fields))
 
     def _cut(self) -> None:
         self.outgoing.clear()
@@ -128,11 +136,18 @@ class Http2Exchange(Exchange):
         """The client has begun to send the body it had announced."""
         if self._incoming is Incoming.EXPECTED:
             self._incoming = Incoming.ARRIVING
+            self.expects_continue = False
+            self._connection.body_due(self)
 
     @property
     def arriving(self) -> bool:
         """Whether more of the body can come in."""
         return self._incoming is Incoming.ARRIVING or self._incoming is Incoming.EXPECTED
+
+    @property
+    def broken(self) -> bool:
+        """Whether its body was not acceptable."""
+        return self._incoming is Incoming.BROKEN
 
     @property
     def received(self) -> bool:
@@ -148,12 +163,14 @@ class Http2Exchange(Exchange):
             self._connection.send_interim(self, 100, [])
             self._connection.body_due(self)
 
-    def upgrade(self, connection: Connection, headers: Sequence[Header] = ()) -> None:
+    def upgrade(self, connection: AnyConnection, headers: Sequence[Header] = ()) -> AnyConnection:
         if self._phase is not _WAITING:
             raise self._refusal("upgrade")
         if not self.protocol:
             raise LocalProtocolError("the client has not asked for another protocol (RFC 8441)")
-        fields = [(name.lower(), value) for name, value in headers if response_role(name, value) is Role.PLAIN]
+        fields = _lowered([field for field in headers if response_role(*field) is Role.PLAIN])
+        if self._phase is not _WAITING:  # what ``headers`` runs has responded
+            raise self._refusal("upgrade")
         self.status = 200
         self.response_headers = headers
         self._phase = Phase.COMPLETE
@@ -161,6 +178,7 @@ class Http2Exchange(Exchange):
             self, [(b":status", b"200"), *fields, *self._connection.signature(False, False)], False
         )
         self._connection.begin_tunnel(self, connection)
+        return connection
 
     def early(self) -> bytes:
         """What of the stream has come before it became another protocol's."""
@@ -168,3 +186,8 @@ class Http2Exchange(Exchange):
         self._pieces.clear()
         self.buffered = 0
         return data
+
+
+def _lowered(fields: Sequence[Header]) -> list[Header]:
+    """The fields as HTTP/2 has them: names in lower case, and none that speaks of a connection of HTTP/1.1."""
+    return [(lower, value) for name, value in fields if (lower := name.lower()) not in _OF_HTTP1]

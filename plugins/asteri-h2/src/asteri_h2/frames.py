@@ -11,11 +11,13 @@ from collections.abc import Iterator
 
 from h2.errors import ErrorCodes
 
-from .guard import CONTINUATION, GOAWAY, HEADERS, SETTINGS, Guard
+from .guard import CONTINUATION, DATA, GOAWAY, HEADERS, SETTINGS, Guard
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-ACK, END_HEADERS = 0x1, 0x4
+ACK, END_HEADERS, PADDED = 0x1, 0x4, 0x8
 HEADER_SIZE = 9
+LONGEST_BLOCK = 50
+"""Frames by which a header block may go on. The library itself has a limit of 64, and another code for it."""
 
 
 class ConnectionFailure(Exception):
@@ -29,13 +31,17 @@ class ConnectionFailure(Exception):
 class Frames:
     """What has come of one client and is not a whole frame yet."""
 
-    __slots__ = ("_data", "_preface", "_timeout", "due", "guard")
+    __slots__ = ("_continued", "_data", "_greeted", "_preface", "_timeout", "due", "guard")
 
     def __init__(self, now: float, header_timeout: float) -> None:
         self._data = bytearray()
         self._preface = len(PREFACE)
         """Bytes of the preface that are still to come."""
+        self._greeted = False
+        """Whether its settings have come, which are the end of the preface."""
         self._timeout = header_timeout
+        self._continued = 0
+        """By how many frames the header block that comes has gone on."""
         self.due: float | None = None
         """When a header block that has begun has to be whole: it keeps every stream waiting."""
         self.guard = Guard(now)
@@ -52,13 +58,21 @@ class Frames:
                 length, kind, flags = int.from_bytes(buffer[at : at + 3]), buffer[at + 3], buffer[at + 4]
                 if length > largest or (kind == SETTINGS and flags & ACK and length):
                     raise ConnectionFailure(f"a frame of {length} bytes", ErrorCodes.FRAME_SIZE_ERROR)
+                if not self._greeted and (kind != SETTINGS or flags & ACK):
+                    # Section 3.4
+                    raise ConnectionFailure("a frame before the client's settings", ErrorCodes.PROTOCOL_ERROR)
                 end = at + HEADER_SIZE + length
                 if end > len(buffer):
                     break
+                if kind == DATA and flags & PADDED and length:
+                    length = max(0, length - 1 - buffer[at + HEADER_SIZE])  # padding is no content
                 self.check(self.guard.sees(kind, length, flags, now))
                 frame = bytes(buffer[at:end])
                 at = end
+                self._greeted = True
                 if kind in (HEADERS, CONTINUATION):
+                    self._continued = self._continued + 1 if kind == CONTINUATION else 0
+                    self.check("CONTINUATION frames" if self._continued > LONGEST_BLOCK else "")
                     self.due = None if flags & END_HEADERS else self.due or now + self._timeout
                 yield frame
         finally:

@@ -44,7 +44,11 @@ class Binding:
         return Http2Connection(self._settings, self._own, self._signature, peer, now)
 
     def upgrade(self, exchange: Any, now: float) -> Connection | None:
-        """See `asteri_core.specs.Upgradable`. Only in cleartext, where ALPN could not ask, and for who is trusted."""
+        """See `asteri_core.specs.Upgradable`. Only in cleartext, where ALPN could not ask, and for who is trusted.
+
+        And not for a proxy that tells of a client: all further streams would be taken for those of this client.
+        """
+        from asteri_http.forwarded import FIELDS
         from h2.exceptions import ProtocolError
 
         from .connection import Http2Connection
@@ -53,6 +57,8 @@ class Binding:
         peer = exchange.peer
         settings = settings_of(exchange)
         if settings is None or peer.tls is not None or not self._trust.trusts(peer.address):
+            return None
+        if any(name in FIELDS for name, _ in exchange.headers):
             return None
         try:
             connection = Http2Connection(self._settings, self._own, self._signature, peer, now, settings)

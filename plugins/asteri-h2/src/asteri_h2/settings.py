@@ -25,8 +25,10 @@ class Http2Settings:
         minimum=1,
         maximum=(1 << 31) - 1,
     )
+    # A quarter of what a connection has (`library.WINDOW`): one upload that nobody reads leaves room for others. With
+    # the 65535 of RFC 9113 a way of 50 ms would let an upload have no more than 1.3 MB a second.
     http2_initial_window_size: int = setting(
-        65535,
+        262_144,
         "bytes of one request body that a client may send before the application reads, which bounds memory",
         metavar="BYTES",
         minimum=1,
@@ -34,7 +36,8 @@ class Http2Settings:
     )
     http2_window_timeout: float = setting(
         30.0,
-        "seconds a client may leave a response without a window to send it into, before the connection is closed",
+        "seconds a client may leave a response without a window to send it into, before its stream is reset; what it "
+        "takes meanwhile adds to them at body_min_rate",
         metavar="SECONDS",
         minimum=0.001,
     )

@@ -26,6 +26,7 @@ from asteri_core.api import (
 from asteri_http.bodies import Bodies
 from asteri_http.fields import keeps_trailer
 from asteri_http.forwarded import forwarding_of
+from asteri_http.limits import check_fields
 from asteri_http.settings import HttpSettings
 from h2.errors import ErrorCodes
 from hyperframe.frame import ExtensionFrame
@@ -33,8 +34,8 @@ from hyperframe.frame import ExtensionFrame
 from .answers import Signature, refuse
 from .exchange import Http2Exchange
 from .frames import Frames
-from .guard import PRIORITY_UPDATE, RESET_BY_US
-from .library import count_no_content, make_library
+from .guard import DATA, HEADERS, PRIORITY_UPDATE, REFUSED_BY_US, RESET_BY_US, STRAY
+from .library import make_library
 from .outgoing import Outgoing
 from .priority import read_priority
 from .request import Malformed, RequestHead, read_request, read_trailers
@@ -55,12 +56,12 @@ HANDLERS = {
     h2.events.StreamEnded: "_ended",
     h2.events.TrailersReceived: "_trailed",
     h2.events.StreamReset: "_was_reset",
-    h2.events.WindowUpdated: "_windows",
-    h2.events.RemoteSettingsChanged: "_settings_changed",
     h2.events.UnknownFrameReceived: "_unknown",
     h2.events.ConnectionTerminated: "_gone",
 }
 """The method for each event of the library that means something to us."""
+_SAY_SOMETHING = (bytes([DATA]), bytes([HEADERS]))
+"""Frames that are events, unless their stream has been reset: then the library answers each by a reset."""
 
 
 def _unheard() -> None:
@@ -93,13 +94,25 @@ class Streams:
         self._tunnels = Tunnels()
         self._events: list[Event] = []
         self._idle: float | None = now + settings.header_timeout
-        """When a connection without streams is closed."""
+        """When a connection without streams is closed. None until the last bytes of its last one have left."""
         self._last = ALL_STREAMS
         """Streams above it are refused."""
         self._highest = 0
+        self._until: float | None = None
+        """The time that a drain has given."""
         self._h2, self._raw = make_library(settings, own, upgrade)
         """The library; and frames before what it has to send."""
-        self._sending = Sending(self._h2, self._frames.guard, self._broken)
+        self._sending = Sending(
+            self._h2, self._frames.guard, own.http2_window_timeout, settings.body_min_rate, self._broken
+        )
+
+    def _take(self, frame: bytes) -> None:
+        """One frame, or a piece of the preface."""
+        events = self._h2.receive_data(frame)
+        for event in events:
+            self._handle(event)
+        if not events and frame[3:4] in _SAY_SOMETHING:
+            self._blame(STRAY)
 
     def _handle(self, event: h2.events.Event) -> None:
         name = HANDLERS.get(type(event))
@@ -119,9 +132,9 @@ class Streams:
         stream = event.stream_id
         ended = event.stream_ended is not None
         priority = self._priorities.pop(stream, b"")
-        if stream > self._last or len(self._exchanges) >= self._own.http2_max_concurrent_streams:
+        if stream > self._last or len(self._exchanges) + len(self._tunnels) >= self._own.http2_max_concurrent_streams:
             self._reset(stream, REFUSED)
-            self._blame("too many streams at once")
+            self._blame()
             return
         self._highest = max(self._highest, stream)
         limit = self._settings.limit_request_body
@@ -136,12 +149,11 @@ class Streams:
         except RemoteProtocolError as error:
             self._refuse(stream, error, ended, (b":method", b"HEAD") in list(event.headers))
             return
-        count_no_content(self._h2, stream)
         exchange = Http2Exchange(self, stream, head, ended, peer)
         if priority:
             exchange.outgoing.priority = read_priority(priority)
         self._exchanges[stream] = exchange
-        if not ended and not exchange.expects_continue:
+        if exchange.has_body and not exchange.expects_continue:
             self._bodies.begin(stream, self._now)
         self._events.append(Started(exchange))
 
@@ -161,19 +173,18 @@ class Streams:
         if exchange.left is not None:
             exchange.left -= len(data)
         limit = self._settings.limit_request_body
-        error = None
         if exchange.left is not None and exchange.left < 0:
-            error = RemoteProtocolError("the body is longer than its Content-Length")
-        elif limit and exchange.taken_in > limit:
-            error = RemoteProtocolError(f"a body of more than {limit} bytes", 413)
-        if error is not None:
             self._acknowledge(stream, len(data))
-            self._break(exchange, error)
+            self._provoked(stream, "the body is longer than its Content-Length")
+            return
+        if limit and exchange.taken_in > limit:
+            self._acknowledge(stream, len(data))
+            self._break(exchange, RemoteProtocolError(f"a body of more than {limit} bytes", 413))
             return
         if data:
             exchange.unacknowledged += len(data)
             exchange.supply(bytes(data))
-            blocked = exchange.unacknowledged >= self._own.http2_initial_window_size // 2
+            blocked = exchange.unacknowledged >= max(1, self._own.http2_initial_window_size // 2)
             self._bodies.went_on(stream, len(data), blocked, self._now)
 
     def _ended(self, event: h2.events.StreamEnded) -> None:
@@ -186,7 +197,7 @@ class Streams:
         if exchange is None or not exchange.arriving:
             return
         if exchange.left:
-            self._break(exchange, RemoteProtocolError("the body is shorter than its Content-Length"))
+            self._provoked(stream, "the body is shorter than its Content-Length")
             return
         exchange.complete()
 
@@ -196,11 +207,9 @@ class Streams:
             return
         try:
             fields = read_trailers(event.headers or ())
-        except Malformed as error:
+            check_fields(fields, self._settings)
+        except (Malformed, RemoteProtocolError) as error:
             self._provoked(exchange.stream, str(error))
-            return
-        if len(fields) > self._settings.limit_request_fields:
-            self._provoked(exchange.stream, f"more than {self._settings.limit_request_fields} trailer fields")
             return
         exchange.trailers.extend(field for field in fields if keeps_trailer(field[0]))
 
@@ -208,16 +217,10 @@ class Streams:
         stream = event.stream_id or 0
         exchange = self._exchanges.get(stream)
         if event.remote_reset is False:
-            self._blame("a stream that had to be reset")
+            self._blame()
         if exchange is not None:
             exchange.leave()
         self._abandon(stream, Disconnected("the peer has reset the stream"))
-
-    def _windows(self, event: h2.events.WindowUpdated) -> None:
-        self._sending.stalled = None
-
-    def _settings_changed(self, event: h2.events.RemoteSettingsChanged) -> None:
-        self._sending.stalled = None
 
     def _unknown(self, event: h2.events.UnknownFrameReceived) -> None:
         """PRIORITY_UPDATE (RFC 9218 section 7.1) is the only one we know."""
@@ -243,6 +246,7 @@ class Streams:
             self._reset(stream, CANCEL)
         elif not ended:
             self._reset(stream, NO_ERROR)
+        self._blame(REFUSED_BY_US)
 
     def _provoked(self, stream: int, reason: str) -> None:
         """The client has broken the protocol on a stream: it is reset, and that is counted."""
@@ -251,19 +255,38 @@ class Streams:
         self._reset(stream, ErrorCodes.PROTOCOL_ERROR)
         if exchange is not None:
             self._over(exchange, RemoteProtocolError(reason))
-        self._blame(reason)
+        self._blame()
 
-    def _blame(self, reason: str) -> None:
-        """A stream had to be reset. Raises `ConnectionFailure` when there were too many."""
-        self._frames.check(self._frames.guard.counts(RESET_BY_US, self._now))
+    def _blame(self, kind: int = RESET_BY_US) -> None:
+        """A stream had to be reset or answered too early. Raises `ConnectionFailure` when there were too many."""
+        self._frames.check(self._frames.guard.counts(kind, self._now))
 
     def _break(self, exchange: Http2Exchange, error: RemoteProtocolError) -> None:
-        """The body of a running exchange is not acceptable."""
+        """The body of a running exchange is not acceptable: that ends its stream, but perhaps not its application."""
         self._bodies.end(exchange.stream)
         exchange.fail(error)
         exchange.refuse(error)
+        self._blame()
 
     # -- ends --------------------------------------------------------------------------------------------------------
+
+    def _end_slow_streams(self, now: float) -> None:
+        """Those whose client takes more than its time to send, or to take what is sent."""
+        for stream in self._bodies.late(now):
+            exchange = self._exchanges.get(stream)
+            self._bodies.end(stream)
+            if exchange is not None:
+                self._break(exchange, RemoteProtocolError("the request's body comes too slowly", 408))
+        for stream in self._sending.late(now):
+            self._give_up_slow(stream)
+
+    def _give_up_slow(self, stream: int) -> None:
+        """Its client has given no window within its time."""
+        reason = "no window for a response within its time"
+        self._events.append(Failed(RemoteProtocolError(reason, 408)))
+        self._reset(stream, ErrorCodes.ENHANCE_YOUR_CALM)
+        self._abandon(stream, Disconnected(reason))
+        self._blame()
 
     def _broken(self, outgoing: Outgoing, reason: str) -> None:
         """A stream cannot be sent whole."""
@@ -279,7 +302,8 @@ class Streams:
 
     def complete(self, exchange: Http2Exchange) -> None:
         """The response has been handed over whole."""
-        self._frames.guard.earns()
+        if not exchange.broken:
+            self._frames.guard.earns()
         if not exchange.received:
             # RFC 9113 section 8.1: the rest of the body is of no use to anybody.
             self._reset(exchange.stream, NO_ERROR)
@@ -303,6 +327,7 @@ class Streams:
     def _close_tunnel(self, stream: int) -> None:
         tunnel = self._tunnels.pop(stream)
         self._sending.drop(stream)
+        self._acknowledge(stream, tunnel.held)
         tunnel.lost(self._now)
         self._events += tunnel.events()
         self._rest()
@@ -313,7 +338,7 @@ class Streams:
 
     def _rest(self) -> None:
         if not self._busy:
-            self._idle = self._now + self._settings.keep_alive
+            self._idle = None
 
     def _reset(self, stream: int, code: ErrorCodes) -> None:
         with contextlib.suppress(h2.exceptions.ProtocolError):  # it may be closed already
@@ -372,17 +397,28 @@ class Streams:
         """The stream's DATA is another protocol's from here on (RFC 8441); the exchange is over."""
         stream = exchange.stream
         outgoing = Outgoing(stream, exchange.outgoing.priority)
-        outgoing.sent = partial(self._close_tunnel, stream)
+        outgoing.sent = partial(self._tunnel_over, stream)
         tunnel = Tunnel(outgoing, connection, self._now, self._acknowledge, self._reset_tunnel, self._woken)
         self._tunnels[stream] = tunnel
         early = exchange.early()
+        exchange.unacknowledged -= len(early)  # the tunnel gives it back
         self._over(exchange, None)
         if early:
             tunnel.receive_data(early, self._now)
+        if exchange.received:
+            tunnel.receive_eof(self._now)
+        if self._until is not None:
+            tunnel.drain(self._until, self._now)
         self.wake()
 
     def _woken(self) -> None:
         self.wake()
+
+    def _tunnel_over(self, stream: int) -> None:
+        """The other protocol has ended. What the client still says is of no use to anybody."""
+        if not self._tunnels[stream].heard_all:
+            self._reset(stream, NO_ERROR)
+        self._close_tunnel(stream)
 
     def _reset_tunnel(self, stream: int) -> None:
         self._reset(stream, CANCEL)

@@ -29,20 +29,23 @@ class Tunnel:
         self._session = Session(connection, now, wake)
         self._acknowledge = acknowledge
         self._reset = reset
-        self._held = 0
+        self.held = 0
         """Bytes that came in while no more were wanted."""
+        self.heard_all = False
+        """Whether the client has ended its side."""
 
     @property
     def stream(self) -> int:
         return self.outgoing.stream
 
     def receive_data(self, data: bytes, now: float) -> None:
-        self._held += len(data)
+        self.held += len(data)
         if data:
             self._session.receive_data(data, now)
         self._give_back()
 
     def receive_eof(self, now: float) -> None:
+        self.heard_all = True
         self._session.receive_eof(now)
 
     def lost(self, now: float) -> None:
@@ -52,8 +55,8 @@ class Tunnel:
         return self._session.events()
 
     def _give_back(self) -> None:
-        if self._held and self._session.wants_data:
-            held, self._held = self._held, 0
+        if self.held and self._session.wants_data:
+            held, self.held = self.held, 0
             self._acknowledge(self.stream, held)
 
     def fill(self, now: float) -> bool:
