@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,10 @@ from asteri_http.settings import HttpSettings
 from asteri_uwsgi.plugin import bind, sniff
 from asteri_uwsgi.settings import UwsgiSettings
 
+Make = Callable[..., Any]
+
+IMPLEMENTATIONS = {"py": "python", "c": "native"}
+"""Test id and ``ASTERI_IMPL`` of each twin: every test that reads a packet runs over both."""
 PEER = Peer(("127.0.0.1", 1), ("127.0.0.1", 80))
 USUAL = {b"REQUEST_METHOD": b"GET", b"REQUEST_URI": b"/a%20b?c=d", b"SERVER_PROTOCOL": b"HTTP/1.1", b"HTTP_HOST": b"a"}
 
@@ -33,9 +38,16 @@ def packet(body: bytes = b"", raw: bytes | None = None, **changed: bytes | None)
     return struct.pack("<BHB", 0, len(data), 0) + data + body
 
 
-def make(peer: Peer = PEER, own: dict[str, Any] | None = None, **settings: Any) -> Any:
-    config: Any = {HttpSettings: HttpSettings(**settings), UwsgiSettings: UwsgiSettings(**(own or {}))}
-    return bind(config)(peer, 0.0)
+@pytest.fixture(params=IMPLEMENTATIONS)
+def make(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Makes connections of one twin; settings by keyword."""
+    monkeypatch.setenv("ASTERI_IMPL", IMPLEMENTATIONS[request.param])
+
+    def connection(peer: Peer = PEER, own: dict[str, Any] | None = None, **settings: Any) -> Any:
+        config: Any = {HttpSettings: HttpSettings(**settings), UwsgiSettings: UwsgiSettings(**(own or {}))}
+        return bind(config)(peer, 0.0)
+
+    return connection
 
 
 def run(connection: Any, data: bytes, step: int = 0, eof: bool = False) -> tuple[list[Any], list[Any]]:
@@ -49,7 +61,7 @@ def run(connection: Any, data: bytes, step: int = 0, eof: bool = False) -> tuple
 
 
 @pytest.mark.parametrize("step", [0, 1, 7])
-def test_a_request_is_an_exchange_with_the_facts_of_http(step: int) -> None:
+def test_a_request_is_an_exchange_with_the_facts_of_http(make: Make, step: int) -> None:
     data = packet(
         b"body", REQUEST_METHOD=b"POST", HTTP_X_Y=b"z", CONTENT_TYPE=b"text/plain", REMOTE_ADDR=b"192.0.2.7",
         REMOTE_PORT=b"5555", HTTPS=b"on", SCRIPT_NAME=b"/x", REMOTE_USER=b"admin", HTTP_CONNECTION=b"close",
@@ -74,7 +86,7 @@ def test_a_request_is_an_exchange_with_the_facts_of_http(step: int) -> None:
     assert list(connection.events()) == [Finished(exchange)]
 
 
-def test_without_request_uri_the_path_and_the_query_make_the_target() -> None:
+def test_without_request_uri_the_path_and_the_query_make_the_target(make: Make) -> None:
     [started], _ = run(make(), packet(REQUEST_URI=None, PATH_INFO=b"/\xc3\xa4 b", QUERY_STRING=b"q=1"))
     assert started.exchange.target == b"/%C3%A4%20b?q=1"
 
@@ -109,10 +121,13 @@ def test_without_request_uri_the_path_and_the_query_make_the_target() -> None:
         ({"REMOTE_ADDR": b"192.0.2.7", "REMOTE_PORT": b"99999"}, 400),
     ],
 )
+@pytest.mark.parametrize("behind", [b"", packet()], ids=["alone", "followed"])
 @pytest.mark.parametrize("step", [0, 1])
-def test_what_http_does_not_allow_is_refused_before_anything_starts(changed: Any, status: int, step: int) -> None:
+def test_what_http_does_not_allow_is_refused_before_anything_starts(
+    make: Make, changed: Any, status: int, step: int, behind: bytes
+) -> None:
     connection = make(limit_request_body=1000)
-    [event], [answer, end] = run(connection, packet(**changed), step)
+    [event], [answer, end] = run(connection, packet(**changed) + behind, step)
     assert isinstance(event, Failed)
     assert isinstance(event.error, RemoteProtocolError)
     assert answer.startswith(b"HTTP/1.1 %d " % status)
@@ -135,20 +150,21 @@ def test_what_http_does_not_allow_is_refused_before_anything_starts(changed: Any
         (b"\0\0\0\1", 501),
     ],
 )
+@pytest.mark.parametrize("behind", [b"", packet()], ids=["alone", "followed"])
 @pytest.mark.parametrize("step", [0, 1])
-def test_packets_whose_sizes_lie_are_refused(data: bytes, status: int, step: int) -> None:
-    [event], [answer, _] = run(make(), data, step)
+def test_packets_whose_sizes_lie_are_refused(make: Make, data: bytes, status: int, step: int, behind: bytes) -> None:
+    [event], [answer, _] = run(make(), data + behind, step)
     assert isinstance(event, Failed)
     assert answer.startswith(b"HTTP/1.1 %d " % status)
 
 
-def test_the_largest_packet_is_read() -> None:
+def test_the_largest_packet_is_read(make: Make) -> None:
     room = 65535 - len(pairs(USUAL)) - len(pairs({b"UNSEEN": b""}))
     [event], _ = run(make(), packet(UNSEEN=b"x" * room))
     assert isinstance(event, Started)
 
 
-def test_a_packet_and_a_body_that_are_cut_are_answered() -> None:
+def test_a_packet_and_a_body_that_are_cut_are_answered(make: Make) -> None:
     data = packet()
     for size in range(1, len(data)):
         [event], [answer, _] = run(make(), data[:size], eof=True)
@@ -162,14 +178,14 @@ def test_a_packet_and_a_body_that_are_cut_are_answered() -> None:
         started.exchange.read()
 
 
-def test_what_comes_behind_a_request_is_not_read() -> None:
+def test_what_comes_behind_a_request_is_not_read(make: Make) -> None:
     connection = make()
     [started], _ = run(connection, packet(b"body", REQUEST_METHOD=b"POST") + packet())
     assert started.exchange.read() == b"body"
     assert list(connection.events()) == []
 
 
-def test_a_cut_response_without_a_length_is_a_reset() -> None:
+def test_a_cut_response_without_a_length_is_a_reset(make: Make) -> None:
     connection = make()
     [started], _ = run(connection, packet())
     started.exchange.respond(200, [])
@@ -180,7 +196,7 @@ def test_a_cut_response_without_a_length_is_a_reset() -> None:
     assert list(connection.data_to_send(1.0))[-1] is RESET
 
 
-def test_slow_packets_and_bodies_end() -> None:
+def test_slow_packets_and_bodies_end(make: Make) -> None:
     connection = make(header_timeout=5)
     connection.receive_data(packet()[:9], 1.0)
     assert connection.deadline() == 5.0
@@ -192,7 +208,7 @@ def test_slow_packets_and_bodies_end() -> None:
     assert b"".join(slow.data_to_send(9.0)).startswith(b"HTTP/1.1 408 ")
 
 
-def test_anybody_else_is_refused_before_anything_is_believed() -> None:
+def test_anybody_else_is_refused_before_anything_is_believed(make: Make) -> None:
     connection = make(Peer(("192.0.2.1", 5), ("192.0.2.2", 80)))
     [event], [answer, _] = run(connection, packet())
     assert isinstance(event, Failed)
@@ -215,10 +231,36 @@ def test_the_first_bytes_tell(data: bytes, answer: Sniff) -> None:
     assert sniff(data) is answer
 
 
-def test_the_connection_keeps_its_contract() -> None:
+@pytest.mark.parametrize("twin", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
+def test_the_connection_keeps_its_contract(monkeypatch: pytest.MonkeyPatch, twin: str) -> None:
+    monkeypatch.setenv("ASTERI_IMPL", twin)
+
     def answer(exchange: Any) -> None:
         exchange.respond(200, [])
         exchange.send(b"ok", True)
 
     config: Any = {HttpSettings: HttpSettings(), UwsgiSettings: UwsgiSettings()}
     check_connection(bind(config), [packet(), packet(b"body", REQUEST_METHOD=b"POST")], answer, [b"\0\1\0\0x", b"\1"])
+
+
+def test_a_field_that_comes_again_is_as_in_http(make: Make) -> None:
+    """nginx before 1.23 says each field as its client has sent it."""
+    again = {b"HTTP_COOKIE": b"b=2"}
+    data = packet(raw=pairs(USUAL | {b"HTTP_COOKIE": b"a=1"}) + pairs({b"HTTP_ACCEPT": b"*/*"} | again))
+    events, _ = run(make(), data)
+    assert events[0].exchange.headers == [
+        (b"host", b"a"),
+        (b"cookie", b"a=1"),
+        (b"accept", b"*/*"),
+        (b"cookie", b"b=2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["HTTP_HOST", "HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", "REMOTE_ADDR", "X"]
+)
+def test_what_a_request_has_once_is_refused_when_it_comes_again(make: Make, name: str) -> None:
+    one = pairs({name.encode(): b"a"})
+    events, output = run(make(), packet(raw=pairs({**USUAL, name.encode(): b"a"}) + one))
+    assert (events[0].error.status, str(events[0].error)) == (400, f"a second variable {name}")
+    assert b"".join(bytes(piece) for piece in output).startswith(b"HTTP/1.1 400 ")

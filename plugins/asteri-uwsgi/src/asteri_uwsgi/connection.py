@@ -27,8 +27,7 @@ from asteri_http.failure import plain_answer
 from asteri_http.settings import HttpSettings
 
 from .exchange import UwsgiExchange, write_head
-from .packet import read_packet
-from .request import read_request
+from .request import RequestReader
 
 OUTPUT_MARK = 65536
 """Unsent bytes at which an exchange is asked to wait."""
@@ -51,10 +50,11 @@ _PACKET, _RUNNING, _CLOSING, _CLOSED = State.PACKET, State.RUNNING, State.CLOSIN
 class UwsgiConnection:
     """See `asteri_core.api.Connection` for the contract. ``trusted``: the peer may speak this protocol."""
 
-    def __init__(self, settings: HttpSettings, trusted: bool, peer: Peer, now: float) -> None:
+    def __init__(self, settings: HttpSettings, reader: RequestReader, trusted: bool, peer: Peer, now: float) -> None:
         self.wake: Callable[[], None] = _unheard
         self.peer = peer
         self._settings = settings
+        self._reader = reader
         self._state = _PACKET
         self._now = now
         self._deadline: float | None = now + settings.header_timeout
@@ -92,11 +92,10 @@ class UwsgiConnection:
             self._receive_body(data)
 
     def _read(self) -> None:
-        found = read_packet(self._input)
+        found = self._reader.read(self._input, self.peer)
         if found is None:
             return
-        variables, size = found
-        head = read_request(variables, self.peer, self._settings)
+        head, size = found
         limit = self._settings.limit_request_body
         if limit and head.content_length > limit:
             raise RemoteProtocolError(f"a body of {head.content_length} bytes, at most {limit} are accepted", 413)

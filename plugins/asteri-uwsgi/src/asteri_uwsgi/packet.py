@@ -3,7 +3,8 @@
     modifier1 (0: a request with variables)  size of the variables, two bytes, the lower first  modifier2 (0)
     for each variable: size of its name, name, size of its value, value; sizes as above
 
-It knows no variable.
+It knows no variable, but which of them may come again: those of fields, since a proxy may say each of a client's fields
+as it has come (nginx before 1.23 does).
 """
 
 from __future__ import annotations
@@ -17,8 +18,15 @@ HEADER = 4
 _NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def read_packet(data: bytes | bytearray) -> tuple[dict[bytes, bytes], int] | None:
-    """The variables, and how many bytes they take; None when more bytes are needed.
+FIELD = b"HTTP_"
+SINGLE = frozenset({b"HTTP_HOST", b"HTTP_CONTENT_LENGTH", b"HTTP_TRANSFER_ENCODING", b"HTTP_CONTENT_TYPE"})
+"""Variables of the fields that a request may have once (`asteri_http.fields.REQUEST_SINGLE`)."""
+
+Variables = list[tuple[bytes, bytes]]
+
+
+def read_packet(data: bytes | bytearray | memoryview) -> tuple[Variables, int] | None:
+    """The variables as they come, and how many bytes they take; None when more bytes are needed.
 
     Raises `RemoteProtocolError` (400; 501 for another kind of packet).
     """
@@ -29,7 +37,8 @@ def read_packet(data: bytes | bytearray) -> tuple[dict[bytes, bytes], int] | Non
     size = HEADER + struct.unpack_from("<H", data, 1)[0]
     if len(data) < size:
         return None
-    variables: dict[bytes, bytes] = {}
+    variables: Variables = []
+    seen: set[bytes] = set()
     at = HEADER
     packet = bytes(data[:size])
     while at < size:
@@ -37,9 +46,10 @@ def read_packet(data: bytes | bytearray) -> tuple[dict[bytes, bytes], int] | Non
         value, at = _text(packet, at)
         if _NAME.fullmatch(name) is None:
             raise RemoteProtocolError(f"expected the name of a variable, found {name[:64]!r}")
-        if name in variables:
+        if name in seen and (name in SINGLE or not name.startswith(FIELD)):
             raise RemoteProtocolError(f"a second variable {name.decode()}")
-        variables[name] = value
+        seen.add(name)
+        variables.append((name, value))
     return variables, size
 
 

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from asteri_core.api import Config, Connection, ConnectionFactory, Peer, ProtocolSpec, Sniff, TrustPolicy, hookimpl
+from asteri_core.api import (
+    Config,
+    Connection,
+    ConnectionFactory,
+    Peer,
+    ProtocolSpec,
+    Sniff,
+    TrustPolicy,
+    hookimpl,
+    native_twin,
+)
 from asteri_http.settings import HttpSettings
 
 from .settings import UwsgiSettings
 
 asteri_api = 1
+NATIVE = "asteri_uwsgi._native"
 
 
 def sniff(data: bytes) -> Sniff:
@@ -22,14 +34,17 @@ def sniff(data: bytes) -> Sniff:
 
 
 def bind(config: Config) -> ConnectionFactory:
-    """Connections that serve who is trusted, and refuse others."""
+    """Connections that serve who is trusted, and refuse others. Requests are read by the C twin where it is built."""
     from .connection import UwsgiConnection
+    from .request import RequestReader
 
     settings = config[HttpSettings]
+    twin: Any = native_twin(NATIVE)
+    reader: RequestReader = (RequestReader if twin is None else twin.RequestReader)(settings)
     trust = TrustPolicy(config[UwsgiSettings].uwsgi_allow_ips)
 
     def connect(peer: Peer, now: float) -> Connection:
-        return UwsgiConnection(settings, trust.trusts(peer.address), peer, now)
+        return UwsgiConnection(settings, reader, trust.trusts(peer.address), peer, now)
 
     return connect
 
@@ -49,5 +64,6 @@ def asteri_protocols() -> Sequence[ProtocolSpec]:
             order=300,
             sniff=sniff,
             bind=bind,
+            native=NATIVE,
         )
     ]

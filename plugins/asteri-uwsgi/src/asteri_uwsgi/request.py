@@ -18,6 +18,8 @@ from asteri_http.limits import check_limits
 from asteri_http.settings import HttpSettings
 from asteri_http.target import check_host, read_target
 
+from .packet import FIELD, Variables, read_packet
+
 DROPPED = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", b"content-length",
      b"content-type", b"expect"}
@@ -40,11 +42,32 @@ class RequestHead(NamedTuple):
     peer: Peer
 
 
-def read_request(variables: dict[bytes, bytes], peer: Peer, limits: HttpSettings) -> RequestHead:
+class RequestReader:
+    """Reads the requests of a worker. Its C twin is `asteri_uwsgi._native.RequestReader`."""
+
+    __slots__ = ("_limits",)
+
+    def __init__(self, limits: HttpSettings) -> None:
+        self._limits = limits
+
+    def read(self, data: bytes | bytearray | memoryview, peer: Peer, /) -> tuple[RequestHead, int] | None:
+        """The head, and how many bytes its packet takes; None when more bytes are needed.
+
+        Raises `RemoteProtocolError`.
+        """
+        found = read_packet(data)
+        if found is None:
+            return None
+        variables, size = found
+        return read_request(variables, peer, self._limits), size
+
+
+def read_request(found: Variables, peer: Peer, limits: HttpSettings) -> RequestHead:
     """Raises `RemoteProtocolError`."""
-    for name, value in variables.items():
+    for name, value in found:
         if VALUE.fullmatch(value) is None and name != b"PATH_INFO":
             raise RemoteProtocolError(f"the value of {name.decode()} has a control byte")
+    variables = dict(found)
     raw_method = variables.get(b"REQUEST_METHOD", b"")
     if TOKEN.fullmatch(raw_method) is None:
         raise RemoteProtocolError(f"expected a method, found {raw_method[:64]!r}")
@@ -53,7 +76,7 @@ def read_request(variables: dict[bytes, bytes], peer: Peer, limits: HttpSettings
     if protocol not in VERSIONS:
         raise RemoteProtocolError(f"expected a version of HTTP, found {protocol[:64]!r}", 505)
     target = _target(variables)
-    headers = _headers(variables)
+    headers = _headers(found, variables)
     check_limits(raw_method, target, headers, limits)
     raw_path, query, named = read_target(method, target)
     if method == "CONNECT":
@@ -81,11 +104,11 @@ def _target(variables: dict[bytes, bytes]) -> bytes:
     return path + b"?" + query if query else path
 
 
-def _headers(variables: dict[bytes, bytes]) -> list[Header]:
+def _headers(found: Variables, variables: dict[bytes, bytes]) -> list[Header]:
     headers: list[Header] = []
-    for name, value in variables.items():
-        if name.startswith(b"HTTP_") and len(name) > 5:
-            field = name[5:].lower().replace(b"_", b"-")
+    for name, value in found:
+        if name.startswith(FIELD) and len(name) > len(FIELD):
+            field = name[len(FIELD) :].lower().replace(b"_", b"-")
             if field not in DROPPED and keeps_field(field):
                 headers.append((field, value.strip(b" \t")))
     kind, length = variables.get(b"CONTENT_TYPE"), variables.get(b"CONTENT_LENGTH")
@@ -110,12 +133,17 @@ def _client(variables: dict[bytes, bytes], peer: Peer) -> Peer:
     address: Address = peer.address
     host = variables.get(b"REMOTE_ADDR", b"")
     if host and host != b"unix:":
-        try:
-            address = str(ipaddress.ip_address(host.decode("ascii"))), _port(variables.get(b"REMOTE_PORT", b""))
-        except ValueError:
-            raise RemoteProtocolError(f"expected an address as REMOTE_ADDR, found {host[:64]!r}") from None
+        address = read_address(host), _port(variables.get(b"REMOTE_PORT", b""))
     secure = variables.get(b"HTTPS", b"").lower() in (b"on", b"1") or variables.get(b"REQUEST_SCHEME") == b"https"
     return peer._replace(address=address, scheme="https" if secure else "http")
+
+
+def read_address(host: bytes) -> str:
+    """An address as it is written usually. The C twin asks here too, where it is not written so."""
+    try:
+        return str(ipaddress.ip_address(host.decode("ascii")))
+    except ValueError:
+        raise RemoteProtocolError(f"expected an address as REMOTE_ADDR, found {host[:64]!r}") from None
 
 
 def _port(value: bytes) -> int:
