@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite("attacking.case", "attacking.wire", "attacking.target")
 
-from attacking.target import OVER_TLS, PROTOCOLS, Attacked, attacked, targets  # noqa: E402  the folder is on the path only now
+from attacking.target import Attacked, attacked, targets  # noqa: E402  the folder is on the path only now
 
 WANTED_FILES = 4096
 
@@ -25,7 +25,7 @@ def many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(WANTED_FILES, hard), hard))
 
 
-@pytest.fixture(scope="session", params=targets("sync", "asgi", protocols=(*PROTOCOLS, *OVER_TLS)), ids=str)
+@pytest.fixture(scope="session", params=targets("sync", "asgi", protocols=("h1", "h1s")), ids=str)
 def attack_by_any_transport(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Attacked]:

@@ -4,6 +4,7 @@
     /read          like echo, reading the body by itself     /respond/... responses that an application gets wrong
     /large         32 MiB in one piece                       /drip        pieces until the client has had enough
     /context       whether a context variable was left over  /hang        waits until the file ``release`` exists
+    /ws            a WebSocket that gives everything back
     anything else  like /echo
 
 What it saw goes as lines of JSON to the file that ATTACKS_RECORD names.
@@ -50,6 +51,14 @@ def wsgi(environ, start_response):
         note(kind="request", seen=seen, body="")
         start_response("200 OK", [])
         return [b"ignored"]
+    if path == "/ws":
+        note(kind="request", seen=seen, body="")
+        socket = environ["asteri.websocket"]
+        socket.accept()
+        for message in socket:
+            socket.send(message)
+        note(kind="closed", seen=str(socket.closed))
+        return []
     body = environ["wsgi.input"].read()
     variables = {key: value for key, value in environ.items() if _plain(value)}
     note(kind="request", seen=seen, body=text(body), environ=variables)
@@ -108,6 +117,9 @@ async def asgi(scope, receive, send):
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
         return
+    if scope["type"] == "websocket":
+        await _talk(receive, send)
+        return
     target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
     path = scope["raw_path"].decode()
     seen = f"{scope['method']} {target.decode()}"
@@ -122,6 +134,15 @@ async def asgi(scope, receive, send):
         await _answer(path, seen, body, send)
     finally:
         note(kind="end", seen=seen)
+
+
+async def _talk(receive, send) -> None:
+    note(kind="request", seen="GET /ws", body="")
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({**message, "type": "websocket.send"})
+    note(kind="closed", seen=str((message["code"], message["reason"])))
 
 
 async def _body(receive) -> bytes | None:

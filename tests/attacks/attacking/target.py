@@ -23,8 +23,8 @@ from .wire import Client, Response
 HERE = Path(__file__).parents[1]
 
 PROTOCOLS = ("h1",)
-OVER_TLS = ("h1s",)
-"""HTTP/1.1 over TLS: the same bytes, in records."""
+OVER_TLS = {"h1s": "", "h2s": "h2"}
+"""The same bytes over TLS, in records; and the protocol that a client names by ALPN."""
 IMPLEMENTATIONS: dict[str, dict[str, str]] = {"py": {"ASTERI_IMPL": "python"}, "c": {"ASTERI_IMPL": "native"}}
 """Test id, and the environment that forces the implementation."""
 MODELS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -58,16 +58,28 @@ def targets(*models: str, protocols: Sequence[str] = PROTOCOLS) -> list[Target]:
     return [Target(*parts) for parts in itertools.product(protocols, IMPLEMENTATIONS, models)]
 
 
+def tls_context(authority: trustme.CA, alpn: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    if alpn:
+        context.set_alpn_protocols([alpn])
+    return context
+
+
 class Attacked:
     """A running server, and what its application saw."""
 
-    def __init__(self, target: Target, server: RunningServer, record: Path, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, target: Target, server: RunningServer, record: Path, authority: trustme.CA | None = None
+    ) -> None:
+        """``authority`` is there where the server speaks TLS."""
         self.target = target
         self.server = server
         self.pids = server.workers()
         self._record = record.open("rb")
         self._release = Path(f"{record}.release")
-        self._tls = tls
+        self._tls = tls_context(authority, OVER_TLS[target.protocol]) if authority is not None else None
+        self._tls_of_http1 = tls_context(authority, "") if authority is not None else None
         self._barriers = itertools.count()
         self._checked = 0
 
@@ -76,7 +88,7 @@ class Attacked:
 
     def get(self, target: str = "/echo") -> Response:
         """A good request of its own."""
-        with self.client() as client:
+        with Client(self.server.port, tls=self._tls_of_http1) as client:
             client.send(b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % target.encode())
             return client.response()
 
@@ -148,15 +160,13 @@ def attacked(target: Target, folder: Path, *options: str) -> Iterator[Attacked]:
         "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]),
         **IMPLEMENTATIONS[target.implementation],
     }
-    tls = None
+    authority = None
     if target.protocol in OVER_TLS:
         authority = trustme.CA()
         authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
         options = ("--certfile", "server.pem", *options)
-        tls = ssl.create_default_context()
-        authority.configure_trust(tls)
     with running_server(app, *model, *options, cwd=folder, environ=environ) as server:
-        attack = Attacked(target, server, record, tls)
+        attack = Attacked(target, server, record, authority)
         try:
             yield attack
             attack.check_alive()

@@ -19,6 +19,8 @@ HEAD = re.compile(
     rb"((?:[!#-'*+\-.0-9A-Z^-z|~]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*)\r\n"
 )
 STATUS = re.compile(rb"HTTP/1\.1 ([1-5][0-9][0-9]) ")
+GONE = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError)
+"""What a send raises when the server has ended the connection; TLS has a name of its own for it now and then."""
 SIZE_LINE = re.compile(rb"[0-9a-f]{1,16}\r\n")
 
 
@@ -70,7 +72,7 @@ class Client:
 
     def send(self, data: bytes) -> None:
         """Send everything, unless the server has had enough before."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with contextlib.suppress(*GONE):
             self.socket.sendall(data)
 
     def exchange(self, data: bytes) -> None:
