@@ -42,6 +42,13 @@ class Peer:
         self.connection = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding=None))
         self.answers: dict[int, Answer] = {}
         self.goaways: list[int] = []
+        try:
+            self._begin()
+        except BaseException:
+            sock.close()
+            raise
+
+    def _begin(self) -> None:
         self.connection.initiate_connection()
         self.flush()
 
@@ -88,10 +95,13 @@ class Peer:
         data = self.socket.recv(65536)
         if not data:
             return False
+        self.receive(data)
+        return True
+
+    def receive(self, data: bytes) -> None:
         for event in self.connection.receive_data(data):
             self._heard(event)
         self.flush()
-        return True
 
     def _heard(self, event: h2.events.Event) -> None:
         answer = self.answers.get(getattr(event, "stream_id", 0) or 0)
@@ -131,3 +141,35 @@ class Peer:
         stream = self.ask("POST", target, *fields, end=False)
         self.send(stream, body)
         return self.answer(stream)
+
+
+class Leaving(Exception):
+    """The server has answered by HTTP/1.1, since it is about to close the connection."""
+
+
+class UpgradedPeer(Peer):
+    """One connection that begins with HTTP/1.1, and changes over with its first request (RFC 7540 section 3.2).
+
+    Raises `Leaving`.
+    """
+
+    def _begin(self) -> None:
+        settings = self.connection.initiate_upgrade_connection()
+        assert settings is not None
+        self.answers[1] = Answer()
+        self.socket.sendall(
+            b"GET /hello HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+            b"HTTP2-Settings: " + settings + b"\r\n\r\n"
+        )
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = self.socket.recv(65536)
+            if not more:
+                raise ConnectionError(f"the server has closed, {data!r}")
+            data += more
+        head, _, rest = data.partition(b"\r\n\r\n")
+        if b"\r\nconnection: close" in head.lower():
+            raise Leaving
+        assert head.startswith(b"HTTP/1.1 101 "), head
+        self.receive(rest)
+        self.answer(1)

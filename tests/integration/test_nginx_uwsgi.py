@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from asteri_core.testing import running_server
+from proxies import free_ports, nginx
 from worker_models import MODELS, Model
 
 APPLICATIONS = Path(__file__).parent / "applications"
-CONFIGURATION = """
-daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
-events {{ }}
-http {{
-    access_log off; client_max_body_size 0;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{ include /etc/nginx/uwsgi_params; uwsgi_pass {to}; }}
-    }}
-}}
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module", params=["tcp", "unix"])
@@ -62,25 +39,14 @@ def client(
         f"{interface}:app", "--interface", interface, *model.options, *bind, cwd=APPLICATIONS
     ) as server:
         to = f"127.0.0.1:{server.port}" if transport == "tcp" else f"unix:{folder}/app.sock"
-        port = free_port()
-        (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, port=port, to=to))
-        nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin") or "nginx"
-        process = subprocess.Popen([nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")])
+        [port] = free_ports(1)
+        location = f"location / {{ include /etc/nginx/uwsgi_params; uwsgi_pass {to}; }}"
         workers = server.workers()
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as made:
-                end = time.monotonic() + 20
-                while True:
-                    try:
-                        socket.create_connection(("127.0.0.1", port), 1).close()
-                        break
-                    except ConnectionRefusedError:
-                        assert time.monotonic() < end
-                        assert process.poll() is None, (folder / "error.log").read_text()
-                yield made
-        finally:
-            process.terminate()
-            process.wait(10)
+        with (
+            nginx(folder, f"server {{ listen 127.0.0.1:{port}; {location} }}", [port]),
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as made,
+        ):
+            yield made
         assert server.workers() == workers
 
 
@@ -102,3 +68,8 @@ def test_answers_of_every_kind_come_back(client: httpx.Client) -> None:
     assert client.get("/cookies").headers.get_list("set-cookie") == ["a=1", "b=2"]
     assert client.get("/error").status_code == 500
     assert len(client.get("/download?size=3000000").content) == 3_000_000
+
+
+def test_a_field_that_comes_again_is_no_error(client: httpx.Client) -> None:
+    fields = [("Accept-Language", "de"), ("Accept-Language", "en"), ("Cookie", "a=1"), ("Cookie", "b=2")]
+    assert client.get("/hello", headers=fields).text == "hello\n"

@@ -14,11 +14,17 @@ CALL = re.compile(r"^\d+\s+(?:<\.\.\. )?(\w+)(?:\(| resumed>).*\s= (-?\d+)", re.
 
 
 class Calls:
-    """What was called; filled when the tracing has ended."""
+    """What was called; whole when the tracing has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: Path) -> None:
+        self._output = output
         self.made: list[tuple[str, int]] = []
         """Name and result."""
+
+    def look(self) -> list[tuple[str, int]]:
+        """What has been written of them so far: a call is written a little after it was made."""
+        self.made = [(name, int(result)) for name, result in CALL.findall(self._output.read_text())]
+        return self.made
 
     def count(self, *names: str) -> int:
         return sum(name in names for name, _ in self.made)
@@ -29,7 +35,7 @@ def traced(pid: int, folder: Path, only: str = "all") -> Iterator[Calls]:
     """Trace a process and its threads until the block ends."""
     output = folder / "calls"
     command = ["strace", "-f", "-e", f"trace={only}", "-o", str(output), "-p", str(pid)]
-    calls = Calls()
+    calls = Calls(output)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
         assert strace.stderr is not None
         line = strace.stderr.readline()
@@ -39,4 +45,4 @@ def traced(pid: int, folder: Path, only: str = "all") -> Iterator[Calls]:
         finally:
             strace.send_signal(signal.SIGINT)
             strace.wait(20)
-    calls.made = [(name, int(result)) for name, result in CALL.findall(output.read_text())]
+    calls.look()

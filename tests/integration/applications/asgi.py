@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 BLOCK = bytes(range(256)) * 256
+PAGE = Path(__file__).with_name("page.html")
+"""What a browser is shown."""
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -40,6 +44,11 @@ async def plain(send: Send, content: bytes, status: int = 200, fields: Fields = 
     await body(send, content)
 
 
+async def html(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+    await body(send, PAGE.read_bytes())
+
+
 async def stream(scope: Scope, send: Send) -> None:
     match scope["path"]:
         case "/download":
@@ -70,9 +79,50 @@ async def lifespan(receive: Receive, send: Send) -> None:
             return
 
 
+async def say(send: Send, message: str | bytes) -> None:
+    await send({"type": "websocket.send", "text" if isinstance(message, str) else "bytes": message})
+
+
+async def messages(receive: Receive) -> AsyncIterator[str | bytes]:
+    while (message := await receive())["type"] == "websocket.receive":
+        text: str | bytes | None = message.get("text")
+        yield message["bytes"] if text is None else text
+
+
+async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    assert (await receive())["type"] == "websocket.connect"
+    match scope["path"]:
+        case "/ws/echo":
+            await send({"type": "websocket.accept", "headers": [(b"x-route", b"echo")]})
+            async for message in messages(receive):
+                await say(send, message)
+        case "/ws/second":
+            await send({"type": "websocket.accept", "subprotocol": scope["subprotocols"][1]})
+        case "/ws/close":
+            await send({"type": "websocket.accept"})
+            await say(send, "last")
+            await send({"type": "websocket.close", "code": 4321, "reason": "enough"})
+        case "/ws/error":
+            await send({"type": "websocket.accept"})
+            raise RuntimeError("this route raises on purpose")
+        case "/ws/push":
+            await send({"type": "websocket.accept"})
+            for _ in range(int(parse_qs(scope["query_string"].decode())["count"][0])):
+                await say(send, BLOCK)
+        case "/ws/early-error":
+            raise RuntimeError("this route raises on purpose")
+        case _:
+            denial = "websocket.http.response"
+            await send({"type": f"{denial}.start", "status": 403, "headers": [TEXT, (b"content-length", b"8")]})
+            await send({"type": f"{denial}.body", "body": b"refused\n"})
+
+
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
+        return
+    if scope["type"] == "websocket":
+        await websocket(scope, receive, send)
         return
     match scope["path"]:
         case "/hello":
@@ -88,6 +138,14 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             async for piece in pieces(receive):
                 found.update(piece)
             await plain(send, found.hexdigest().encode())
+        case "/whoami":
+            host = dict(scope["headers"])[b"host"].decode()
+            await plain(send, "{} {} {} {}".format(*scope["client"], scope["scheme"], host).encode())
+        case "/page":
+            await html(send)
+        case "/report":
+            print("reported:", b"".join([piece async for piece in pieces(receive)]).decode(), file=sys.stderr)
+            await plain(send, b"thanks\n")
         case "/refuse":
             await plain(send, b"refused\n", 403)
         case "/cookies":

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 BLOCK = bytes(range(256)) * 256
+PAGE = Path(__file__).with_name("page.html")
+"""What a browser is shown."""
 
 Environ = dict[str, Any]
 
@@ -46,8 +50,37 @@ def endless() -> Iterator[bytes]:
         yield BLOCK
 
 
+def websocket(environ: Environ, plain: Plain) -> Iterable[bytes]:
+    socket = environ["asteri.websocket"]
+    match environ["PATH_INFO"]:
+        case "/ws/echo":
+            socket.accept(headers=[("X-Route", "echo")])
+            for message in socket:
+                socket.send(message)
+        case "/ws/second":
+            socket.accept(socket.subprotocols[1])
+        case "/ws/close":
+            socket.accept()
+            socket.send("last")
+            socket.close(4321, "enough")
+        case "/ws/error":
+            socket.accept()
+            raise RuntimeError("this route raises on purpose")
+        case "/ws/push":
+            socket.accept()
+            for _ in range(int(parse_qs(environ["QUERY_STRING"])["count"][0])):
+                socket.send(BLOCK)
+        case "/ws/early-error":
+            raise RuntimeError("this route raises on purpose")
+        case _:
+            return plain(b"refused\n", "403 Forbidden")
+    return []
+
+
 def app(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
     plain = Plain(start_response)
+    if "asteri.websocket" in environ:
+        return websocket(environ, plain)
     text = [("Content-Type", "text/plain")]
     match environ["PATH_INFO"]:
         case "/hello":
@@ -59,6 +92,15 @@ def app(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]
             return plain(b"".join(b"%b: %b\n" % trailer for trailer in environ["asteri.trailers"]))
         case "/digest":
             return plain(digest(environ))
+        case "/whoami":
+            names = ("REMOTE_ADDR", "REMOTE_PORT", "wsgi.url_scheme", "HTTP_HOST")
+            return plain(" ".join(environ[name] for name in names).encode())
+        case "/page":
+            start_response("200 OK", [("Content-Type", "text/html")])
+            return [PAGE.read_bytes()]
+        case "/report":
+            print("reported:", environ["wsgi.input"].read().decode(), file=sys.stderr)
+            return plain(b"thanks\n")
         case "/refuse":
             return plain(b"refused\n", "403 Forbidden")
         case "/cookies":

@@ -233,3 +233,6 @@ CONVERSATIONS = (
     http_1_0,
     what_is_no_http_is_answered,
 )
+
+CLEARTEXT_ONLY = {a_client_that_ends_its_own_direction_is_answered}
+"""What the TLS of Python's own library cannot do: it has no way to end one direction."""
