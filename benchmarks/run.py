@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from comparison import idle, measure, plot, report, servers, wrk
+from comparison import h2load, idle, measure, plot, report, servers, wrk
 from comparison.contenders import CONTENDERS, LIMIT, Contender, Files, choose, version_of
 from comparison.figures import Table
 from comparison.measure import Plan
@@ -124,7 +124,8 @@ def compare(arguments: argparse.Namespace, scenarios: Sequence[Scenario]) -> Non
         folder = Path(name)
         if servers.build_limit(folder) is None:
             print(f"left out: {LIMIT}: there is no C compiler", file=sys.stderr)
-        files = Files(servers.FOLDER / "launch.py", folder / "limit", folder / "access.log")
+        certificate, key = servers.make_certificate(folder)
+        files = Files(servers.FOLDER / "launch.py", folder / "limit", folder / "access.log", certificate, key)
         plan = Plan(arguments.rounds, arguments.seconds, cores, arguments.load_core, files, folder / "file")
         measure.write_large_file(plan.large_file)
         for scenario in scenarios:
@@ -145,6 +146,8 @@ def main() -> None:
         show_again(arguments)
     elif not wrk.available():
         raise SystemExit(wrk.MISSING)
+    elif any(one.transport == "h2" for one in scenarios) and not h2load.available():
+        raise SystemExit(h2load.MISSING)
     elif arguments.server_core == arguments.load_core:
         raise SystemExit("two cores are needed: one for the server, one for the load generator")
     else:

@@ -83,6 +83,17 @@ async def sink(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(send, received(length, b"".join(blocks) if keep else None))
 
 
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """A WebSocket that gives everything back."""
+    if scope["type"] == "lifespan":
+        await lifespan(receive, send)
+        return
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "bytes": message["bytes"]})
+
+
 async def sleep(scope: Scope, receive: Receive, send: Send) -> None:
     """500 bytes after a millisecond, in which others are served."""
     if scope["type"] == "lifespan":

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import fnmatch
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .scenarios import Feature, Interface, Role, Scenario
+from .scenarios import Feature, Interface, Role, Scenario, Transport
 
 LIMIT = "bare C, epoll"
 """The name of the server that shows what the kernel costs alone."""
@@ -30,6 +30,8 @@ class Files:
     """The compiled limit."""
     log: Path
     """Where an access log goes."""
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,9 @@ class Contender:
     role: Role = "main"
     lacks: frozenset[Feature] = frozenset()
     environment: tuple[tuple[str, str], ...] = ()
+    speaks: Mapping[Transport, str] = field(default_factory=lambda: {"http": ""})
+    """What it can be asked to speak, and the options for that, which may name the files ``{certificate}`` and
+    ``{key}``."""
 
     @property
     def baseline(self) -> bool:
@@ -63,13 +68,14 @@ class Contender:
         return (
             scenario.interface in self.interfaces
             and scenario.role == self.role
+            and scenario.transport in self.speaks
             and not self.lacks & scenario.needs
             and (scenario.fixed or self.name != LIMIT)
         )
 
     def arguments(self, scenario: Scenario, port: int, files: Files) -> list[str]:
         """The command line. Raises `KeyError` when the command names what there is not."""
-        return self.command.format(
+        return f"{self.command} {self.speaks[scenario.transport]}".format(
             python=sys.executable,
             launch=files.launch,
             limit=files.limit,
@@ -79,6 +85,8 @@ class Contender:
             workers=scenario.workers,
             size=scenario.size,
             closing="close" if scenario.close else "",
+            certificate=files.certificate,
+            key=files.key,
         ).split()
 
 
@@ -111,6 +119,8 @@ _UVICORN = (
     "--log-level warning --timeout-keep-alive 600"
 )
 _HYPERCORN = "{python} -m hypercorn --bind 127.0.0.1:{port} --workers {workers} --keep-alive 600"
+_TLS = "--certfile {certificate} --keyfile {key}"
+_ALL: Mapping[Transport, str] = {"http": "", "tls": _TLS, "h2": _TLS, "websocket": ""}
 _NO_WORKERS: frozenset[Feature] = frozenset({"workers"})
 
 
@@ -127,6 +137,7 @@ def _asteri(
             distributions=("asteri", "asteri-native", *needs),
             role=role,
             environment=(("ASTERI_IMPL", "native"),),
+            speaks=_ALL,
         ),
         Contender(
             name=f"{name}, in Python",
@@ -135,6 +146,7 @@ def _asteri(
             distributions=("asteri", *needs),
             role=role,
             environment=(("ASTERI_IMPL", "python"),),
+            speaks=_ALL,
         ),
     )
 
@@ -178,6 +190,7 @@ CONTENDERS = (
         interfaces=("wsgi",),
         command=f"{_GRANIAN} --interface wsgi --blocking-threads 1 --runtime-mode st {{app}}",
         distributions=("granian",),
+        speaks={"http": "", "tls": "--ssl-certificate {certificate} --ssl-keyfile {key}"},
     ),
     Contender(
         name="socketify wsgi",
@@ -197,6 +210,7 @@ CONTENDERS = (
         interfaces=("wsgi",),
         command=f"{_GUNICORN} -k gthread --threads 1 --http-parser fast {{app}}",
         distributions=("gunicorn", "gunicorn_h1c"),
+        speaks={"http": "", "tls": _TLS, "h2": f"{_TLS} --http-protocols h2,h1"},
     ),
     Contender(
         name="gunicorn gevent",
@@ -243,6 +257,12 @@ CONTENDERS = (
         interfaces=("asgi",),
         command=f"{_GRANIAN} --interface asgi --loop uvloop --task-impl rust --runtime-mode st {{app}}",
         distributions=("granian", "uvloop"),
+        speaks={
+            "http": "",
+            "tls": "--ssl-certificate {certificate} --ssl-keyfile {key}",
+            "h2": "--http 2 --ssl-certificate {certificate} --ssl-keyfile {key}",
+            "websocket": "--ws",
+        },
     ),
     Contender(
         name="socketify asgi",
@@ -255,6 +275,12 @@ CONTENDERS = (
         interfaces=("asgi",),
         command=f"{_UVICORN} --http httptools --loop uvloop {{app}}",
         distributions=("uvicorn", "httptools", "uvloop"),
+        speaks={
+            "http": "",
+            "tls": "--ssl-certfile {certificate} --ssl-keyfile {key}",
+            # The quickest of the three that it has.
+            "websocket": "--ws websockets-sansio",
+        },
     ),
     Contender(
         name="gunicorn asgi, uvloop",
@@ -262,12 +288,14 @@ CONTENDERS = (
         # Its parser in Python: with the one in C that there is, it closes connections behind large bodies.
         command=f"{_GUNICORN} -k asgi --asgi-loop uvloop --http-parser python {{app}}",
         distributions=("gunicorn", "uvloop"),
+        speaks={"http": "", "tls": _TLS, "h2": f"{_TLS} --http-protocols h2,h1", "websocket": ""},
     ),
     Contender(
         name="hypercorn, uvloop",
         interfaces=("asgi",),
         command=f"{_HYPERCORN} --worker-class uvloop {{app}}",
         distributions=("hypercorn", "uvloop"),
+        speaks=_ALL,
     ),
 )
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import client, idle, servers, usage, wrk
+from . import client, h2load, idle, servers, usage, websocket, wrk
 from .client import BadAnswer, Checked
 from .contenders import Contender, Files
 from .figures import Figure, Table, table
+from .loads import Load
 from .scenarios import MB, Scenario, filled
 
 WARM_UP = 1
@@ -84,7 +85,7 @@ def one_round(contender: Contender, scenario: Scenario, plan: Plan) -> tuple[Fig
     arguments = contender.arguments(scenario, port, plan.files)
     environment = {**dict(contender.environment), "BENCH_FILE": str(plan.large_file)}
     with servers.running(arguments, port, plan.cores(scenario.workers), scenario.workers, environment) as root:
-        checked = client.check(port, scenario, "keep-alive" not in contender.lacks)
+        checked = check(port, scenario, "keep-alive" not in contender.lacks)
         warm_up(port, scenario, checked, plan)
         if not scenario.idle:
             return loaded(root, port, scenario, checked, plan), checked
@@ -96,7 +97,30 @@ def one_round(contender: Contender, scenario: Scenario, plan: Plan) -> tuple[Fig
         return {**figure, "p99_alone": alone["p99"], "idle_memory": per_connection}, checked
 
 
+def check(port: int, scenario: Scenario, keeps: bool) -> Checked:
+    """Raises `BadAnswer` unless the server answers rightly what it is going to be loaded with."""
+    if scenario.transport == "h2":
+        return h2load.check(port, scenario)
+    if scenario.transport == "websocket":
+        return websocket.check(port, scenario)
+    return client.check(port, scenario, keeps)
+
+
+def generate(port: int, scenario: Scenario, checked: Checked, seconds: int, core: int) -> Load:
+    """The load, whose answers are right. Raises `BadAnswer`."""
+    if scenario.transport == "h2":
+        return h2load.load(port, scenario, seconds, core)
+    if scenario.transport == "websocket":
+        return websocket.load(port, scenario, seconds, core)
+    load = wrk.load(port, scenario, seconds, core)
+    wrk.check_bytes(load, scenario, checked.size)
+    return load
+
+
 def warm_up(port: int, scenario: Scenario, checked: Checked, plan: Plan) -> None:
+    if scenario.transport in ("h2", "websocket"):
+        generate(port, scenario, checked, WARM_UP, plan.load_core)
+        return
     with tempfile.NamedTemporaryFile() as expected:
         expected.write(checked.content)
         expected.flush()
@@ -107,12 +131,11 @@ def warm_up(port: int, scenario: Scenario, checked: Checked, plan: Plan) -> None
 def loaded(root: int, port: int, scenario: Scenario, checked: Checked, plan: Plan) -> dict[str, float]:
     """The figures of one load."""
     before = usage.cpu(root)
-    load = wrk.load(port, scenario, plan.seconds, plan.load_core)
+    load = generate(port, scenario, checked, plan.seconds, plan.load_core)
     try:
         used = usage.cpu(root).since(before)
     except ValueError as error:
         raise BadAnswer(str(error)) from error
-    wrk.check_bytes(load, scenario, checked.size)
     # Of large answers a good part is under way when the time is up: it counts as the part that it is.
     answers = load.bytes / checked.size
     cpu = used.total / answers
@@ -123,7 +146,7 @@ def loaded(root: int, port: int, scenario: Scenario, checked: Checked, plan: Pla
         "system": cpu * (1 - used.user_share),
         "memory": float(usage.memory(root)),
     }
-    if scenario.pipeline == 1:
+    if scenario.pipeline == 1 and load.p50:
         # wrk corrects its latencies by the time that one request takes: that is wrong for those sent together.
         figure |= {"p50": load.p50 / 1e6, "p99": load.p99 / 1e6}
     return figure

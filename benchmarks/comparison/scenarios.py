@@ -12,6 +12,8 @@ from typing import Literal
 Interface = Literal["wsgi", "asgi"]
 Role = Literal["main", "threads", "log"]
 """Which contenders take part: those with one thread, those with four, or asteri with and without an access log."""
+Transport = Literal["http", "tls", "h2", "websocket"]
+"""What is spoken: HTTP/1.1 in cleartext and over TLS, HTTP/2 over TLS, WebSocket."""
 Feature = Literal["keep-alive", "pipelining", "workers"]
 """What not every contender can do."""
 
@@ -51,6 +53,9 @@ class Scenario:
     idle: int = 0
     """Connections that are held open besides, after one request each."""
     role: Role = "main"
+    transport: Transport = "http"
+    deflate: bool = False
+    """Whether messages of WebSocket are compressed."""
 
     @property
     def needs(self) -> frozenset[Feature]:
@@ -67,7 +72,7 @@ class Scenario:
     @property
     def fixed(self) -> bool:
         """Whether a server without Python can take part: it is a GET, and one answer fits all."""
-        return self.application in FIXED and self.role == "main" and not self.body
+        return self.application in FIXED and self.role == "main" and not self.body and self.transport == "http"
 
     def answered_by(self, content: bytes) -> bool:
         """Whether this is the right content of an answer."""
@@ -164,10 +169,36 @@ def _framework(name: str, interface: Interface) -> Scenario:
     )
 
 
+def _encrypted(interface: Interface) -> Iterator[Scenario]:
+    small = f"plain_{interface}:small"
+    title = interface.upper()
+    yield Scenario(name=f"{interface}-tls", title=f"{title}, 500 B over TLS 1.3", interface=interface,
+                   application=small, transport="tls")  # fmt: skip
+    yield Scenario(name=f"{interface}-h2", title=f"{title}, 500 B by HTTP/2 over TLS, 10 streams each",
+                   interface=interface, application=small, transport="h2", pipeline=10)  # fmt: skip
+
+
+def _websocket() -> Iterator[Scenario]:
+    for (text, size), deflate in product((("125 B", 125), ("16 KB", 16 * KB)), (False, True)):
+        how = ", compressed" if deflate else ""
+        yield Scenario(
+            name=f"websocket-{text.replace(' ', '').lower()}{'-deflate' if deflate else ''}",
+            title=f"WebSocket, {text} there and back{how}",
+            interface="asgi",
+            application="plain_asgi:echo",
+            transport="websocket",
+            body=size,
+            deflate=deflate,
+        )
+
+
 SCENARIOS = (
     *_plain(),
     *_both("wsgi"),
     *_both("asgi"),
+    *_encrypted("wsgi"),
+    *_encrypted("asgi"),
+    *_websocket(),
     _framework("Flask", "wsgi"),
     _framework("Django", "wsgi"),
     _framework("FastAPI", "asgi"),

@@ -37,6 +37,20 @@ def build_limit(folder: Path) -> Path | None:
     return program
 
 
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for a day and its key, made by openssl."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-days", "2", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))

@@ -6,10 +6,10 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from .client import HOST, BadAnswer
+from .loads import Load
 from .scenarios import Scenario
 
 MISSING = "the load generator wrk is not installed: apt install wrk (Debian, Ubuntu), or https://github.com/wg/wrk"
@@ -18,17 +18,6 @@ TIMEOUT = 10
 """Seconds after which wrk counts an answer as missing."""
 TROUBLE = ("connect", "read", "write", "timeout", "status", "wrong")
 _FIGURES = re.compile(r"^figures (.*)$", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What wrk saw: whole answers, all bytes, the seconds that it took, and latencies in microseconds."""
-
-    requests: int
-    bytes: int
-    seconds: float
-    p50: float
-    p99: float
 
 
 def available() -> bool:
@@ -45,9 +34,10 @@ def command(port: int, scenario: Scenario, seconds: int, expect: Path | None = N
         options.append(f"pipeline={scenario.pipeline}")
     if expect is not None:
         options.append(f"expect={expect}")
+    scheme = "https" if scenario.transport == "tls" else "http"
     return [
         *("wrk", "--threads=1", f"--connections={scenario.connections}", f"--duration={seconds}s"),
-        *(f"--timeout={TIMEOUT}s", f"--script={SCRIPT}", f"http://{HOST}:{port}/", "--", *options),
+        *(f"--timeout={TIMEOUT}s", f"--script={SCRIPT}", f"{scheme}://{HOST}:{port}/", "--", *options),
     ]
 
 

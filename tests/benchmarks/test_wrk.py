@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from comparison.client import BadAnswer
+from comparison.loads import Load
 from comparison.scenarios import Scenario
-from comparison.wrk import Load, check_bytes, command, read
+from comparison.wrk import check_bytes, command, read
 
 PRINTED = """\
 Running 3s test @ http://127.0.0.1:8000/
