@@ -29,11 +29,12 @@ FREE_THREADED = (
 )
 """What the tests without the GIL need. A later hypothesis needs Rust, as fastapi's validator does."""
 NEEDS_MORE = (
+    "asteri_core/tests/test_tls_stage.py",
     "plugins/asteri-wsgi/tests/test_recognise.py",
     "plugins/asteri-asgi/tests/test_frameworks.py",
     "plugins/asteri-asgi/tests/test_recognition.py",
 )
-"""Tests that import what cannot be had there: fastapi, litestar."""
+"""Tests that import what cannot be had there: fastapi, litestar, trustme."""
 
 
 def install_group(session: nox.Session, *groups: str) -> None:
@@ -79,18 +80,24 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Reload a loaded server 50 times and kill 20 of its workers, on each worker model, and show what was lost."""
+    """Reload a loaded server 50 times and kill 20 of its workers, on each worker model, and show what was lost.
+
+    Then 200 clients of all protocols with 1000 requests each, through 10 reloads.
+    """
     install_packages(session, "test")
     rounds = {"SOAK_HUPS": "50", "SOAK_KILLS": "20"}
     session.run("python", "-m", "pytest", "tests/lifecycle", *session.posargs, env=rounds)
+    crowd = {"SOAK_CLIENTS": "200", "SOAK_REQUESTS": "1000", "SOAK_RELOADS": "10"}
+    session.run("python", "-m", "pytest", "tests/integration/test_one_port.py", "--timeout", "1800", env=crowd)
 
 
 @nox.session
 def leaks(session: nox.Session) -> None:
-    """Send a million requests of every kind to each worker model, and see that its memory stays flat."""
+    """Send a million requests of every kind, and bodies of a gigabyte, to each worker model: its memory stays flat."""
     install_packages(session, "test")
-    count = {"LEAK_REQUESTS": "1000000"}
-    session.run("python", "-m", "pytest", "tests/integration/test_memory.py", *session.posargs, env=count)
+    count = {"LEAK_REQUESTS": "1000000", "LARGE_BYTES": "1000000000"}
+    tests = ("tests/integration/test_memory.py", "tests/integration/test_large.py")
+    session.run("python", "-m", "pytest", *tests, *session.posargs, env=count)
 
 
 @nox.session
@@ -99,6 +106,13 @@ def fuzz(session: nox.Session) -> None:
     install_packages(session, "test")
     for target in sorted([*ROOT.glob("ext/fuzz/fuzz_*.py"), *ROOT.glob("plugins/*/fuzz/fuzz_*.py")]):
         session.run("python", str(target.relative_to(ROOT)), *(session.posargs or ("--seconds", "60")))
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Run the Autobahn suite of WebSocket, which needs root, debootstrap and ten minutes. Arguments go to it."""
+    install_packages(session, "test")
+    session.run("python", "tests/conformance/autobahn.py", *session.posargs)
 
 
 @nox.session(python="3.13")
@@ -206,6 +220,6 @@ def sdists(session: nox.Session) -> None:
     modules = (
         "asteri_native.kernel",
         "asteri_native.tasks",
-        *(f"asteri_{name}._native" for name in ("http1", "wsgi", "asgi")),
+        *(f"asteri_{name}._native" for name in ("http1", "uwsgi", "websocket", "wsgi", "asgi")),
     )
     session.run(python, "-c", f"import {', '.join(modules)}", external=True)

@@ -17,10 +17,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 IMPURE_HEADERS = {"time.h", "pthread.h", "threads.h", "poll.h", "unistd.h", "netdb.h", "signal.h"}
 IMPURE = {"socket", "ssl", "asyncio", "threading", "time", "selectors", "select"}
-PURE_PACKAGES = ("asteri_http", "asteri_http1")
+PURE_PACKAGES = ("asteri_http", "asteri_http1", "asteri_h2", "asteri_uwsgi", "asteri_websocket")
 DOORS = {
     "asteri_http": {"asteri_core.api"},
     "asteri_http1": {"asteri_core.api"},
+    "asteri_h2": {"asteri_core.api"},
+    "asteri_uwsgi": {"asteri_core.api"},
+    "asteri_websocket": {"asteri_core.api"},
     "asteri_wsgi": {"asteri_core.api"},
     "asteri_asgi": {"asteri_core.api"},
     "asteri_workers": {"asteri_core.api", "asteri_core.worker_api"},

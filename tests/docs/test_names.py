@@ -17,7 +17,7 @@ FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"(?:asteri_core|plugins|examples|docs|tests|changes|benchmarks)/[\w./-]*")
 DOTTED = re.compile(r"asteri(?:_\w+)?(?:\.\w+)+")
 NOT_PYTHON = (".toml", ".pid", ".log", ".sock", "asteri.error", "asteri.access", "asteri.trailers",
-              "asteri.request.trailers")  # fmt: skip
+              "asteri.request.trailers", "asteri.websocket")  # fmt: skip
 """Names of files, of the two loggers, and of what applications find in their environ or scope, look like modules."""
 TRY_IT = [f"python3 -m pip install nox && python3 -m nox -s {session}" for session in ("serve", "tests")]
 

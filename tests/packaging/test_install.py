@@ -17,7 +17,7 @@ import pytest
 from asteri_core.testing import running_server
 
 ROOT = Path(__file__).parents[2]
-NATIVE = 5
+NATIVE = 7
 """The parts that have a C twin: the kernel, HTTP/1.1, WSGI and the two of ASGI."""
 APP = """
 def app(environ, start_response):

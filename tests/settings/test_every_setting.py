@@ -10,8 +10,8 @@ from asteri_core.config import all_settings
 from asteri_core.registry import Registry
 
 ROOT = Path(__file__).parents[2]
-HTTP, HTTP2, LISTENING, PROCESSES, LOGS, TLS = (
-    f"tests/settings/test_{name}.py" for name in ("http", "http2", "listening", "processes", "logs", "tls")
+HTTP, HTTP2, LISTENING, PROCESSES, LOGS, TLS, WEBSOCKET = (
+    f"tests/settings/test_{name}.py" for name in ("http", "http2", "listening", "processes", "logs", "tls", "websocket")
 )
 STUCK, STOPPING, RECYCLING = (f"tests/lifecycle/test_{name}.py" for name in ("stuck", "stopping", "recycling"))
 
@@ -94,7 +94,13 @@ ACTING = {
     "h2c_allow_ips": f"{HTTP2}::test_only_trusted_peers_speak_it_without_tls",
     "http2_max_concurrent_streams": f"{HTTP2}::test_streams_beyond_the_limit_are_refused",
     "http2_initial_window_size": f"{HTTP2}::test_a_client_may_send_so_much_of_a_body",
-    "http2_window_timeout": f"{HTTP2}::test_a_client_without_a_window_is_closed_in_time",
+    "http2_window_timeout": f"{HTTP2}::test_a_response_without_a_window_is_reset_in_time",
+    # WebSocket
+    "ws_max_size": f"{WEBSOCKET}::test_a_larger_message_ends_the_conversation",
+    "ws_max_queue": f"{WEBSOCKET}::test_a_client_is_not_read_from_while_too_many_messages_wait",
+    "ws_ping_interval": f"{WEBSOCKET}::test_a_silent_client_is_asked_and_given_up",
+    "ws_ping_timeout": f"{WEBSOCKET}::test_a_silent_client_is_asked_and_given_up",
+    "ws_per_message_deflate": f"{WEBSOCKET}::test_compression_can_be_switched_off",
     # The uwsgi protocol
     "uwsgi_allow_ips": f"{LISTENING}::test_only_trusted_peers_speak_uwsgi",
 }

@@ -65,11 +65,11 @@ def test_a_client_may_send_so_much_of_a_body(serve: Serve) -> None:
         assert client.local_flow_control_window(1) == 1234
 
 
-def test_a_client_without_a_window_is_closed_in_time(serve: Serve) -> None:
+def test_a_response_without_a_window_is_reset_in_time(serve: Serve) -> None:
     with serve("--http2-window-timeout", "0.5") as server, server.connect() as peer:
         client = opened()
         client.update_settings({4: 0})
         client.send_headers(1, REQUEST, end_stream=True)
-        events = heard(peer, client, h2.events.ConnectionTerminated)
+        events = heard(peer, client, h2.events.StreamReset)
         assert of(events, h2.events.ResponseReceived)
-        assert of(events, h2.events.ConnectionTerminated)[0].error_code == 0xB
+        assert of(events, h2.events.StreamReset)[0].error_code == 0xB
