@@ -115,6 +115,13 @@ def conformance(session: nox.Session) -> None:
     session.run("python", "tests/conformance/autobahn.py", *session.posargs)
 
 
+@nox.session
+def h2spec(session: nox.Session) -> None:
+    """Run h2spec, a program that has to be there, against each worker model. Arguments go to the script."""
+    install_packages(session, "test")
+    session.run("python", "tests/conformance/h2spec.py", *session.posargs)
+
+
 @nox.session(python="3.13")
 def py313(session: nox.Session) -> None:
     """Run the whole suite on CPython 3.13, whose tasks start eagerly. Where to get one: docs/developing.md."""
