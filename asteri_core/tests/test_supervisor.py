@@ -19,6 +19,7 @@ from asteri_core.sansio.supervision import (
     Kill,
     LogStack,
     Opened,
+    Paused,
     Policy,
     Readied,
     RecycleAsked,
@@ -133,6 +134,26 @@ STORIES = {
             (59.25, Ticked({1: 29}), [Abort(1)]),
             (61.25, Ticked({1: 29}), [hard(1)]),
             (61.5, Exited(1, -9), []),
+        ],
+    ),
+    "who was stopped together with the server is not stuck, and has as long for its heart-beat as it had before": (
+        lambda: serving(1, timeout=30),
+        [
+            (29, Ticked({1: 29}), []),
+            (139, Paused(100), []),
+            (139, Ticked({1: 29}), []),
+            (158, Ticked({1: 29}), []),
+            (159, Ticked({1: 29}), [LogStack(1), Spawn(2, 0)]),
+        ],
+    ),
+    "who was stopped while it drained has as long for the rest as it had before": (
+        lambda: serving(1, graceful_timeout=10),
+        [
+            (100, TERM, [Drain(1)]),
+            (205, Paused(100), []),
+            (211, Ticked(), []),
+            (212, Ticked(), [LogStack(1)]),
+            (212.25, Ticked(), [hard(1)]),
         ],
     ),
     "a stuck worker that goes when aborted is not killed": (

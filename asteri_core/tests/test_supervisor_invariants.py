@@ -13,6 +13,7 @@ from asteri_core.sansio.supervision import (
     Exited,
     Kill,
     Opened,
+    Paused,
     Policy,
     Readied,
     RecycleAsked,
@@ -104,6 +105,12 @@ class World(RuleBasedStateMachine):
         self.now += seconds
         beating = data.draw(st.sets(st.sampled_from(sorted(self.alive)))) if self.alive else ()
         self.happens(Ticked(dict.fromkeys(beating, self.now)))
+
+    @precondition(running)
+    @rule(seconds=st.sampled_from([1.1, 60.0]))
+    def everybody_is_stopped(self, seconds):
+        self.now += seconds
+        self.happens(Paused(seconds))
 
     @precondition(running)
     @rule(wanted=counts)

@@ -36,8 +36,8 @@ def test_term_under_load_finishes_everything_that_was_started(
             answer += piece
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
         assert answer.endswith(b" last 0")
-        wait(5)
-        assert server.process.wait(5) == 0
+        wait(20)
+        assert server.process.wait(20) == 0
         running.stop()
     # Whatever a worker has run has also reached its client, and the other way round.
     logged = (folder / "access.log").read_text().split("\n")[:-1]
@@ -58,15 +58,16 @@ def test_requests_in_line_are_finished_before_the_end(serve: Serve) -> None:
         assert server.process.wait(5) == 0
 
 
-def test_who_comes_after_the_stop_is_refused_while_others_are_finished(serve: Serve, ask: Any) -> None:
+def test_who_comes_after_the_stop_is_refused_while_others_are_finished(serve: Serve, ask: Any, folder: Path) -> None:
     with serve("app:wsgi", "-k", "gthread", "--threads", "2") as server, server.connect() as peer:
-        peer.sendall(PAUSED.format("long").replace("0.6", "2").encode())
+        peer.sendall(PAUSED.format("long").replace("Pause: 0.6", "Until: go").encode())
         server.wait_for_log("running long")
         server.signal(signal.SIGTERM)
         with contextlib.suppress(ConnectionRefusedError):
             while ask(server) is not None:
                 assert server.process.poll() is None
         assert server.process.poll() is None
+        (folder / "go").touch()
         assert peer.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
@@ -82,7 +83,7 @@ def test_a_quick_stop_does_not_wait_for_what_runs(serve: Serve, model: Any, ends
         wait(10)
         assert server.process.wait(5) == 0
         # A call that cannot be interrupted is killed KILL_TIME after it was asked to end.
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 15
 
 
 STUCK = """
@@ -128,8 +129,8 @@ def test_what_runs_longer_than_the_graceful_timeout_is_shown_and_ended(
         wait = ends(*server.workers())
         server.signal(signal.SIGTERM)
         wait(10)
-        assert 0.9 < time.monotonic() - begun < 5
-        server.process.wait(5)
+        assert 0.9 < time.monotonic() - begun < 20
+        server.process.wait(10)
         server.wait_for_log(logged)
 
 
@@ -165,6 +166,46 @@ def test_a_stop_while_the_application_starts_lets_it_start_and_shut_down(
         assert server.process.wait(10) == 0
         server.wait_for_log("^shut down")
         assert not [line for line in server.lines if "failed" in line]
+
+
+TWICE = """
+import atexit
+import os
+import time
+
+pid = "server.pid"
+_arbiter = os.getpid()
+
+
+def _hold(where):
+    os.write(2, f"held in {where}\\n".encode())
+    while not os.path.exists(f"{where} goes on"):
+        time.sleep(0.01)
+
+
+def on_exit(server):
+    _hold("the hook")
+
+
+@atexit.register
+def _last():
+    if os.getpid() == _arbiter:
+        _hold("the interpreter")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1])
+def test_signals_while_the_server_ends_change_nothing(serve: Serve, folder: Path, number: signal.Signals) -> None:
+    (folder / "twice.py").write_text(TWICE)
+    with serve("app:wsgi", "-c", "twice.py") as server:
+        assert (folder / "server.pid").exists()
+        server.signal(signal.SIGTERM)
+        for where in ("the hook", "the interpreter"):
+            server.wait_for_log(f"held in {where}")
+            server.signal(number)
+            (folder / f"{where} goes on").touch()
+        assert server.process.wait(10) == 0
+        assert not (folder / "server.pid").exists()
 
 
 def test_a_shutdown_follows_also_when_requests_were_given_up(serve: Serve, folder: Path) -> None:

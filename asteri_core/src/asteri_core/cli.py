@@ -19,6 +19,7 @@ from .registry import Registry
 
 if TYPE_CHECKING:
     from .config import Config
+    from .launch import Launch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,7 +97,15 @@ def _configured(registry: Registry, settings: dict[str, Any], file: str | None, 
         return 0
     if action == "check":
         return _check_application(*launch.load())
-    return launch.run()
+    return _serve(launch)
+
+
+def _serve(launch: Launch) -> int:
+    status = launch.run()
+    from .process.signals import deafen
+
+    deafen()
+    return status
 
 
 def _check_application(registry: Registry, config: Config) -> int:

@@ -276,13 +276,19 @@ run_deadlines(reactor *self)
     return status;
 }
 
-/* Everything that has happened. */
+/* Everything that has happened: `count` of `room` events, and the rest. */
 static int
-dispatch(reactor *self, const struct epoll_event *events, int count, int *dispatched)
+dispatch(reactor *self, struct epoll_event *events, int count, int room, int *dispatched)
 {
     if (reactor_update_now(self) < 0) {
         keep_events(self, events, count);
         return -1;
+    }
+    if (count == 0 && deadlines_next(&self->deadlines) <= self->now) {
+        /* A wait that a signal has ended, such as SIGCONT, had no look at the end: what was said in time is heard before
+         * anybody is told that he is late. */
+        int late = epoll_wait(self->epoll, events, room, 0);
+        count = late > 0 ? late : 0;
     }
     *dispatched |= count > 0;
     if (self->backlog != NULL) {
@@ -350,14 +356,16 @@ reactor_turn(reactor *self, double timeout, int *dispatched)
     if (prepare(self, &timeout, dispatched) < 0) {
         goto end;
     }
+    struct epoll_event *events = outermost ? self->events : within;
+    int room = outermost ? EVENTS : EVENTS_WITHIN;
     self->depth--;
-    int count = sleep_in(self, timeout, outermost ? self->events : within, outermost ? EVENTS : EVENTS_WITHIN);
+    int count = sleep_in(self, timeout, events, room);
     self->depth++;
     if (count < 0 && errno != EINTR) {
         PyErr_SetFromErrno(PyExc_OSError);
         goto end;
     }
-    status = dispatch(self, outermost ? self->events : within, count > 0 ? count : 0, dispatched);
+    status = dispatch(self, events, count > 0 ? count : 0, room, dispatched);
     /* Last, since what epoll has said it does not say again. */
     if (status == 0 && PyErr_CheckSignals() < 0) {
         status = -1;

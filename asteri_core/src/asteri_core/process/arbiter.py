@@ -124,9 +124,11 @@ class Arbiter:
         with contextlib.ExitStack() as cleanup:
             status = 1
             cleanup.callback(lambda: self._release(status))
+            # Put back last: a second TERM would end us before the hook, the pid file and the sockets are done with.
+            signals = cleanup.enter_context(contextlib.ExitStack())
             try:
                 self._prepare(settings, cleanup)
-                status = self._serve()
+                status = self._serve(signals)
             except AsteriError as error:
                 status = error.exit_status
                 if self._daemon is not None:
@@ -177,12 +179,12 @@ class Arbiter:
         if self._logs is not None:
             self._logs.close()
 
-    def _serve(self) -> int:
-        """From the first fork to the last exit."""
+    def _serve(self, signals: contextlib.ExitStack) -> int:
+        """From the first fork to the last exit. ``signals`` puts them back."""
         assert self._logs is not None
         with contextlib.ExitStack() as cleanup:
             self._signals = Signals(SIGNALS, IGNORED)
-            cleanup.callback(self._signals.close)
+            signals.callback(self._signals.close)
             self._crew = crew = Crew(
                 self.workers, self.scoreboard, self, self._worker_main, self._signals, self._user, self._group
             )
@@ -193,8 +195,12 @@ class Arbiter:
             self._happened(say.Opened())
             while self._status is None:
                 deadline = self._supervisor.deadline()
-                pause = TICK if deadline is None else min(TICK, max(0.0, deadline - time.monotonic()))
+                began = time.monotonic()
+                pause = TICK if deadline is None else min(TICK, max(0.0, deadline - began))
                 signalled, readied = crew.wait(pause)
+                late = time.monotonic() - began - pause
+                if late > TICK:  # Ctrl-Z, a paused container
+                    self._happened(say.Paused(late))
                 for handle in readied:
                     self._readied(handle)
                 if signalled:
@@ -253,10 +259,10 @@ class Arbiter:
                     self._happened(say.Withdrawn())
 
     def _stop(self, graceful: bool) -> None:
-        self._happened(say.StopAsked(graceful))
-        # The workers accept whom they find in the queues and let go as well: then who comes is refused, and does not
-        # wait in vain.
+        # Before the workers are told: they accept whom they find in the queues and let go, and who comes after the last
+        # of them is refused. If we still held the queues then, he would wait in vain.
         self._close_listeners()
+        self._happened(say.StopAsked(graceful))
 
     def _readied(self, handle: Handle) -> None:
         log.info("worker ready: %d (pid %d)", handle.number, handle.pid)

@@ -82,6 +82,12 @@ class Signals:
         self._writer.close()
 
 
+def deafen() -> None:
+    """Let no signal change the exit status any more, for all is done and only the interpreter has to end."""
+    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(one, signal.SIG_IGN)
+
+
 def from_own_terminal() -> bool:
     """Whether this process runs in the foreground of a terminal, which sends it WINCH when the window is resized."""
     try:

@@ -128,6 +128,10 @@ class Reactor:
         with self.lock:
             self._sleeping = False
             self.now = now = self.clock()
+            if not ready and self._deadlines.next() <= now:
+                # A wait that a signal has ended, such as SIGCONT, had no look at the end: what was said in time is
+                # heard before anybody is told that he is late.
+                ready = self._poller.select(0)
             for key, mask in ready:
                 key.data(mask)
             dispatched = dispatched or bool(ready or self._posted)

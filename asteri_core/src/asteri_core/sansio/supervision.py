@@ -53,6 +53,13 @@ class Ticked:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """Everybody was stopped for so long, as by Ctrl-Z or with the container."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class RecycleAsked:
     """A worker asks to be replaced."""
 
@@ -85,7 +92,7 @@ class StopAsked:
     graceful: bool
 
 
-Event = Opened | Readied | Exited | Ticked | RecycleAsked | Reloaded | Scaled | Withdrawn | StopAsked
+Event = Opened | Readied | Exited | Ticked | Paused | RecycleAsked | Reloaded | Scaled | Withdrawn | StopAsked
 
 
 # -- what shall be done ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ when it has to be asked again at the latest, with a `Ticked`. Its rules:
                 cannot be loaded). Later it is tried again, ever more slowly. The first failure of a new generation
                 that has not had a ready worker yet abandons the reload: the workers before it go on
     stuck       a missing heart-beat, or a drain that takes too long: the stack is logged, then the worker is killed
+    paused      who was stopped together with us was not stuck, and has as much time left as before
     stop        everybody drains (or ends at once), nobody is spawned, and when the last one is gone, so is the arbiter
 """
 
@@ -31,6 +32,7 @@ from .supervision import (
     Kill,
     LogStack,
     Opened,
+    Paused,
     Policy,
     Readied,
     RecycleAsked,
@@ -146,6 +148,8 @@ class Supervisor:
                 self._exited(self.workers.pop(number), status, now)
             case Ticked(beats):
                 self._ticked(beats.items(), now)
+            case Paused(seconds):
+                self._paused(seconds)
             case RecycleAsked(number):
                 self._recycle(number)
             case Reloaded(policy):
@@ -190,6 +194,12 @@ class Supervisor:
                 self._failures = 0
             if self.policy.timeout > 0 and self._watched(worker) and now - worker.alive >= self.policy.timeout:
                 self._put_down(worker, now)
+
+    def _paused(self, seconds: float) -> None:
+        """Time in which nobody could do anything counts for nobody."""
+        for worker in self.workers.values():
+            worker.alive += seconds
+            worker.steps = [(due + seconds, action) for due, action in worker.steps]
 
     def _recycle(self, number: int) -> None:
         worker = self.workers.get(number)
