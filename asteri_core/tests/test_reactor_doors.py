@@ -255,12 +255,12 @@ def test_an_exception_out_of_a_signal_handler_ends_the_wait(twin: Any, served: A
     selector.loop = Bare() if how == "known" else None
 
     def wait() -> None:
+        timer.start()  # here, since the signal may come before the wait has begun
         while True:
             served.reactor.poll(20) if how == "poll" else selector.select(20)
 
     former = signal.signal(signal.SIGUSR1, handle)
     timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1))
-    timer.start()
     try:
         with pytest.raises(Signalled):
             wait()

@@ -105,7 +105,8 @@ def test_a_native_connection_is_driven_by_its_functions_alone(lines: Lines) -> N
     assert lines.made[0].driven == 1
 
 
-def test_the_answers_of_one_batch_of_pipelined_requests_leave_in_one_call(lines: Lines) -> None:
+def test_the_answers_of_one_batch_of_pipelined_requests_leave_in_one_call(clocked: tuple[Lines, FakeClock]) -> None:
+    lines, _ = clocked  # who is held up for a millisecond sends what there is
     lines.reactor.started = lambda line: line.answer(line.target + b"\n")
     with lines.served.attach(RECORDS) as client:
         client.sendall(b"".join(b"%d\n" % number for number in range(20)))

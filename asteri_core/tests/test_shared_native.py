@@ -265,6 +265,7 @@ def test_executors_reach_such_an_exchange_by_its_functions(reactor: Any) -> None
     assert len(HELD) == 2  # one `retract` each
     for exchange in (NativeExchange(reactor), MemoryExchange(), NativeExchange(reactor)):
         inline.start(exchange)
-    inline.run_line()
+    while inline.waiting:
+        inline.run_line()
     assert seen[3:] == [True, False, True]
     assert len(HELD) == 4

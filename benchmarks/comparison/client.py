@@ -20,7 +20,9 @@ HOST = "127.0.0.1"
 PATIENCE = 20.0
 """Seconds that an answer may take."""
 MOMENT = 0.05
-"""Seconds in which a server that closes a connection behind an answer has closed it."""
+"""Seconds after which a connection that should be kept is taken to be."""
+END = 5.0
+"""Seconds in which a server that should close a connection behind an answer has closed it on a busy machine."""
 DIGEST_TARGET = "/digest"
 """Where the applications that read a body answer with its digest too."""
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: [^\r\n]*)?\r\n")
@@ -137,7 +139,9 @@ def connect(port: int, tls: bool = False) -> socket.socket:
     return context.wrap_socket(connection)
 
 
-def exchange(port: int, requests: Iterable[bytes], pipeline: int = 1, tls: bool = False) -> tuple[list[Answer], bool]:
+def exchange(
+    port: int, requests: Iterable[bytes], pipeline: int = 1, tls: bool = False, keeps: bool = True
+) -> tuple[list[Answer], bool]:
     """The answers to requests on one connection, ``pipeline`` of them at once; and whether it was kept afterwards."""
     waiting, answers = list(requests), []
     with connect(port, tls) as connection, connection.makefile("rb") as stream:
@@ -145,12 +149,12 @@ def exchange(port: int, requests: Iterable[bytes], pipeline: int = 1, tls: bool 
             batch, waiting = waiting[:pipeline], waiting[pipeline:]
             connection.sendall(b"".join(batch))
             answers += [read_answer(stream) for _ in batch]
-        return answers, _is_kept(connection, stream)
+        return answers, _is_kept(connection, stream, MOMENT if keeps else END)
 
 
-def _is_kept(connection: socket.socket, stream: io.BufferedReader) -> bool:
-    """Whether nothing more comes for a moment, not even the end."""
-    connection.settimeout(MOMENT)
+def _is_kept(connection: socket.socket, stream: io.BufferedReader, seconds: float) -> bool:
+    """Whether nothing more comes for so long, not even the end."""
+    connection.settimeout(seconds)
     try:
         more = stream.peek(1)
     except TimeoutError:
@@ -168,7 +172,7 @@ def check(port: int, scenario: Scenario, keeps: bool) -> Checked:
         one = request(scenario, port)
         keeps = keeps and not scenario.close
         requests = [one] * ((2 if keeps else 1) * scenario.pipeline)
-        answers, kept = exchange(port, requests, scenario.pipeline, scenario.transport == "tls")
+        answers, kept = exchange(port, requests, scenario.pipeline, scenario.transport == "tls", keeps)
         if scenario.body:
             _check_digest(port, scenario)
     except OSError as error:

@@ -22,12 +22,12 @@ import zlib
 from dataclasses import asdict
 
 if __package__:
-    from .client import BadAnswer, Checked, connect
+    from .client import PATIENCE, BadAnswer, Checked, connect
     from .loads import Load
     from .scenarios import Scenario, filled
 else:
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    from comparison.client import BadAnswer, Checked, connect
+    from comparison.client import PATIENCE, BadAnswer, Checked, connect
     from comparison.loads import Load
     from comparison.scenarios import Scenario, filled
 
@@ -131,8 +131,11 @@ def run(port: int, connections: int, size: int, deflate: bool, seconds: float) -
         for number, peer in peers.items():
             since[number] = time.perf_counter()
             peer.sendall(sent)
-        while (now := time.perf_counter()) < end:
-            for number, _ in ready.poll(end - now):
+        while (now := time.perf_counter()) < end or not times:
+            found = ready.poll(end - now if now < end else PATIENCE)
+            if not found and now >= end:
+                raise BadAnswer("no message came back")
+            for number, _ in found:
                 data = waiting[number] + peers[number].recv(1 << 17)
                 if len(data) < len(expected):
                     waiting[number] = data
@@ -145,8 +148,6 @@ def run(port: int, connections: int, size: int, deflate: bool, seconds: float) -
                 since[number] = now
                 peers[number].sendall(sent)
         took = time.perf_counter() - begun
-    if not times:
-        raise BadAnswer("no message came back")
     times.sort()
     p50, p99 = (times[int(len(times) * part)] * 1e6 for part in (0.5, 0.99))
     return Load(len(times), len(times) * len(expected), took, p50, p99)

@@ -86,8 +86,15 @@ def test_what_anybody_else_says_is_a_field_like_any_other(wary: Attacked, case: 
 @pytest.fixture(scope="module", params=targets("sync", "asgi"), ids=str)
 def proxied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     """A header may come before everything."""
+    with attacked(request.param, tmp_path_factory.mktemp("proxied"), "--proxy-protocol", "auto") as attack:
+        yield attack
+
+
+@pytest.fixture(scope="module", params=targets("sync", "asgi"), ids=str)
+def impatient(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    """The same, with little time for it: too little for a client that meets a pause of the machine."""
     options = ("--proxy-protocol", "auto", "--handshake-timeout", "1", "--header-timeout", "1")
-    with attacked(request.param, tmp_path_factory.mktemp("proxied"), *options) as attack:
+    with attacked(request.param, tmp_path_factory.mktemp("impatient"), *options) as attack:
         yield attack
 
 
@@ -145,15 +152,15 @@ def test_a_header_that_lies_closes_the_connection_without_a_word(proxied: Attack
 
 
 @pytest.mark.parametrize("header", [ANSWERED["v1"], ANSWERED["v2"]], ids=["v1", "v2"])
-def test_a_header_that_is_cut_anywhere_is_closed_in_time(proxied: Attacked, header: bytes) -> None:
+def test_a_header_that_is_cut_anywhere_is_closed_in_time(impatient: Attacked, header: bytes) -> None:
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(proxied.client()) for _ in range(1, len(header))]
+        clients = [stack.enter_context(impatient.client()) for _ in range(1, len(header))]
         for size, client in enumerate(clients, 1):
             client.send(header[:size])
         for client in clients:
             # The first bytes may be those of a request as well, which is answered.
             assert until_end(client)[:13] in (b"", b"HTTP/1.1 400 ", b"HTTP/1.1 408 ")
-    assert proxied.get().status == 200
+    impatient.check_alive()
 
 
 @pytest.mark.parametrize("header", ANSWERED.values(), ids=ANSWERED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import resource
+import select
 import time
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ import pytest
 from attacking.case import GOOD, head
 from attacking.cases import chunks, expectations, lengths, lines, start_lines, transfer_encoding
 from attacking.target import MODELS, Attacked, attacked, targets
+from attacking.wire import Client
 
 POST = b"POST /read HTTP/1.1"
 FREE = 12
@@ -36,11 +38,12 @@ def starved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield attack
 
 
-def wait_until_none_is_left(starved: Attacked) -> None:
-    """Until the worker has opened all the descriptors that it can."""
+def wait_until_none_is_left(starved: Attacked, clients: list[Client]) -> None:
+    """Until the worker has opened all the descriptors that it can, or has refused somebody for that."""
     limit, _ = resource.prlimit(starved.pids[0], resource.RLIMIT_NOFILE)
     until = time.monotonic() + 20
-    while starved.descriptors() < limit:
+    sockets = [client.socket for client in clients]
+    while starved.descriptors() < limit and not select.select(sockets, [], [], 0)[0]:
         assert time.monotonic() < until, f"{starved.descriptors()} descriptors of {limit}"
 
 
@@ -51,7 +54,7 @@ def test_regression_1_uploads_without_descriptors_left_do_not_end_the_worker(sta
         for client in clients:
             client.send(head(b"Content-Length: 200000", first=POST) + bytes(150000))
         if starved.target.interface == "wsgi":
-            wait_until_none_is_left(starved)
+            wait_until_none_is_left(starved, clients)
         for client in clients:
             client.send(bytes(50000))
         statuses = {client.response().status for client in clients}

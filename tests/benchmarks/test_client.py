@@ -121,7 +121,10 @@ def test_a_connection_that_ends_between_two_answers_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("changes", "keeps"), [({"close": True}, True), ({}, False)])
-def test_a_connection_that_is_kept_where_it_should_end_is_refused(changes: dict[str, object], keeps: bool) -> None:
+def test_a_connection_that_is_kept_where_it_should_end_is_refused(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], keeps: bool
+) -> None:
+    monkeypatch.setattr("comparison.client.END", 0.05)
     with server([(1, RIGHT)]) as port, pytest.raises(BadAnswer, match="kept"):
         check(port, scenario(**changes), keeps)
 

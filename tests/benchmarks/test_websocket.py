@@ -38,7 +38,7 @@ def test_messages_come_back_and_are_counted(server: RunningServer, size: int, de
     one = scenario(size, deflate)
     checked = websocket.check(server.port, one)
     load = websocket.run(server.port, 3, size, deflate, 0.2)
-    assert load.requests > 10
+    assert load.requests > 0
     assert load.bytes == load.requests * checked.size
     assert 0 < load.p50 <= load.p99
 

@@ -32,13 +32,19 @@ defaults
 """
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on now."""
+@contextlib.contextmanager
+def free_ports(count: int) -> Iterator[list[int]]:
+    """Ports of 127.0.0.1 that are kept from everybody but a proxy until the block ends.
+
+    What is bound with SO_REUSEADDR and does not listen keeps the system from giving the port away, and lets those
+    listen on it who say SO_REUSEADDR too, as nginx and HAProxy do.
+    """
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+        yield [probe.getsockname()[1] for probe in probes]
 
 
 @contextlib.contextmanager

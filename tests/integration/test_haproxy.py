@@ -6,6 +6,7 @@ does not believe the header, or misses it, is seen here too.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import ssl
@@ -103,21 +104,23 @@ def fronts(
     options = ("--interface", interface, "--proxy-protocol", expected, "--certfile", str(certificate), *model.options)
     with running_server(f"{interface}:app", *options, cwd=APPLICATIONS) as server:
         headers = [header for header in HEADERS if expected in (header.version, "auto")]
-        found = placed(authority, headers)
         workers = server.workers()
-        sections = written(found, server.port, certificate)
-        with haproxy(tmp_path_factory.mktemp("haproxy"), sections, [front.port for front in found]):
-            yield found
+        with placed(authority, headers) as found:
+            sections = written(found, server.port, certificate)
+            with haproxy(tmp_path_factory.mktemp("haproxy"), sections, [front.port for front in found]):
+                yield found
         assert server.workers() == workers
         assert_nothing_failed(server)
 
 
-def placed(authority: trustme.CA, headers: list[Header]) -> list[Front]:
+@contextlib.contextmanager
+def placed(authority: trustme.CA, headers: list[Header]) -> Iterator[list[Front]]:
     """A place to listen for each of the headers in each mode."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     keys = [(mode, header) for mode in ("tcp", "http") for header in headers]
-    return [Front(port, *key, context) for port, key in zip(free_ports(len(keys)), keys, strict=True)]
+    with free_ports(len(keys)) as ports:
+        yield [Front(port, *key, context) for port, key in zip(ports, keys, strict=True)]
 
 
 def written(fronts: list[Front], to: int, certificate: Path) -> str:
@@ -196,9 +199,11 @@ def test_nobody_is_served_who_sends_another_header_than_is_believed(
     (expected, allowed), header = case
     options = ("--proxy-protocol", expected, "--proxy-allow-ips", allowed, *model.options)
     with running_server("wsgi:app", *options, cwd=APPLICATIONS) as server:
-        found = placed(authority, [header])
         workers = server.workers()
-        with haproxy(tmp_path, written(found, server.port, certificate), [front.port for front in found]):
+        with (
+            placed(authority, [header]) as found,
+            haproxy(tmp_path, written(found, server.port, certificate), [front.port for front in found]),
+        ):
             for front in found:
                 with Peer(front.connect()) as peer:
                     # HAProxy, where it knows of HTTP, says for the server that it has left.

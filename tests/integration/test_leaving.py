@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -95,7 +96,7 @@ def watched(
     with socket.socket(socket.AF_UNIX) as control:
         control.bind(path)
         control.listen()
-        control.settimeout(3)
+        control.settimeout(20)
         with running_server(app, *model.options, cwd=SERVED, environ={"CONTROL": path}) as server:
             workers = server.workers()
             yield Watched(server, control)
@@ -134,10 +135,9 @@ def leave_at(watched: Watched, point: str, leave: Callable[[Peer], None], expect
     sock.close()
     watched.ends_with(expected)
     # The last word comes before the application's call has returned: what it held is free a moment later.
-    for _ in range(200):
-        after = watched.descriptors()
-        if after <= before:
-            break
+    until = time.monotonic() + 20
+    while (after := watched.descriptors()) > before and time.monotonic() < until:
+        pass
     assert after <= before
 
 

@@ -57,9 +57,9 @@ def client(
     with running_server(f"{interface}:app", *options, *model.options, cwd=APPLICATIONS) as server:
         to = f"unix:{folder}/app.sock" if transport == "unix" else f"127.0.0.1:{server.port}"
         scheme = "https" if transport == "tls" else "http"
-        [port] = free_ports(1)
         workers = server.workers()
         with (
+            free_ports(1) as [port],
             nginx(folder, SERVER.format(to=to, port=port, scheme=scheme), [port]),
             httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as made,
         ):

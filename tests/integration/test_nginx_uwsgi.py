@@ -39,10 +39,10 @@ def client(
         f"{interface}:app", "--interface", interface, *model.options, *bind, cwd=APPLICATIONS
     ) as server:
         to = f"127.0.0.1:{server.port}" if transport == "tcp" else f"unix:{folder}/app.sock"
-        [port] = free_ports(1)
         location = f"location / {{ include /etc/nginx/uwsgi_params; uwsgi_pass {to}; }}"
         workers = server.workers()
         with (
+            free_ports(1) as [port],
             nginx(folder, f"server {{ listen 127.0.0.1:{port}; {location} }}", [port]),
             httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as made,
         ):

@@ -22,7 +22,10 @@ import pytest
 from asteri_core.testing import RunningServer, running_server
 
 APP = '''
-"""Answers who it is, the mark of the request and the length of its body. It may be told to pause, and to tell so."""
+"""Answers who it is, the mark of the request and the length of its body. It may be told to pause, and to tell so.
+
+A pause is of so many seconds, or until a file is there.
+"""
 
 import asyncio
 import os
@@ -43,6 +46,8 @@ def wsgi(environ, start_response):
     if "HTTP_X_TELL" in environ:
         tell(environ["HTTP_X_TELL"])
     time.sleep(float(environ.get("HTTP_X_PAUSE", 0)))
+    while "HTTP_X_UNTIL" in environ and not os.path.exists(environ["HTTP_X_UNTIL"]):
+        time.sleep(0.01)
     content = answer(environ.get("HTTP_X_MARK", "-").encode(), length)
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(content)))])
     return [content]
@@ -146,7 +151,8 @@ def ask() -> Callable[..., bytes]:
     def exchange(server: RunningServer, *fields: str, target: str = "/") -> bytes:
         lines = [f"GET {target} HTTP/1.1", "Host: test", "Connection: close", *fields, "", ""]
         with server.connect() as peer:
-            peer.sendall("\r\n".join(lines).encode())
+            with contextlib.suppress(ConnectionError):  # who stops lets go those whom nobody has accepted
+                peer.sendall("\r\n".join(lines).encode())
             return received(peer)
 
     return exchange

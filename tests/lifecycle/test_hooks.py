@@ -28,8 +28,6 @@ def wsgi(environ, start_response):
 CONFIGURATION = """
 import os
 
-timeout = 1.0
-
 
 def _say(process, *facts):
     text = " ".join(map(str, facts))
@@ -117,11 +115,11 @@ LIVES = {
 
 
 @pytest.fixture
-def hooked(folder: Path, serve: Serve) -> Callable[[], Any]:
+def hooked(folder: Path, serve: Serve) -> Callable[..., Any]:
     """Starts a server whose configuration has every hook."""
     (folder / "hooked.py").write_text(APPLICATION)
     (folder / "life.py").write_text(CONFIGURATION)
-    return lambda: serve("hooked:wsgi", "-c", "life.py")
+    return lambda *options: serve("hooked:wsgi", "-c", "life.py", *options)
 
 
 def called(server: Any, process: str) -> tuple[str, ...]:
@@ -143,7 +141,7 @@ def test_each_hook_is_called_in_its_turn(hooked: Any, ask: Any) -> None:
 
 
 def test_a_stuck_worker_calls_its_hook_before_it_goes(hooked: Any) -> None:
-    with hooked() as server, server.connect() as peer:
+    with hooked("--timeout", "2") as server, server.connect() as peer:
         peer.sendall(b"GET /hang HTTP/1.1\r\nHost: test\r\n\r\n")
         server.wait_for_log("^hook .* child_exit 1 1$")
     assert called(server, "worker 1") == (

@@ -46,7 +46,7 @@ def test_a_kill_loses_at_most_what_the_worker_held(
     assert {trouble.pid for trouble in troubles} <= {0, *killed}
     assert len(troubles) <= CLIENTS * kills
     assert all("wrong" not in trouble.why and "no connection" not in trouble.why for trouble in troubles)
-    assert running.slowest < 2
+    assert running.slowest < 8
 
 
 def test_a_worker_that_is_killed_while_it_is_the_only_one_leaves_the_queue_open(
@@ -77,19 +77,18 @@ def app(environ, start_response):
 
 def test_a_crash_loop_slows_down_and_a_mended_application_is_served_at_once(serve: Serve, folder: Path) -> None:
     (folder / "crash.py").write_text(CRASH)
-    with serve("crash:app") as server:
+    with serve("crash:app", wait=False) as server:
         begun = time.monotonic()
-        for number in range(1, 4):
+        for number in range(1, 5):
+            # Asked before the next worker is there, so that it ends right after it was ready: one that lives for a
+            # second has not failed.
             ask_and_lose(server)
             server.wait_for_log("workers fail", number)
-            server.wait_for_log("worker ready", number + 1)
         # 0.5 + 1 + 2 seconds between the attempts
-        assert 3.4 < time.monotonic() - begun < 8
-        found = server.wait_for_log("workers fail", 3)
+        assert 3.4 < time.monotonic() - begun < 15
+        found = server.wait_for_log("workers fail", 4)
         delays = [re.search(r"starts in ([\d.]+) seconds", line) for line in found]
-        assert [delay and delay[1] for delay in delays] == ["0.5", "1", "2"]
-        ask_and_lose(server)
-        server.wait_for_log("workers fail", 4)
+        assert [delay and delay[1] for delay in delays] == ["0.5", "1", "2", "4"]
         (folder / "crash.py").write_text((folder / "app.py").read_text() + "\napp = wsgi\n")
         mended = time.monotonic()
         server.signal(signal.SIGHUP)

@@ -43,13 +43,13 @@ def test_no_request_is_lost_while_workers_are_replaced(
     assert running.lost == []
     assert running.refused == []
     assert len(running.pids) >= 2 * hups
-    assert running.slowest < 2
+    assert running.slowest < 8
 
 
 def test_an_idle_connection_gets_one_more_answer_from_the_worker_that_is_replaced(
     serve: Serve, model: Any, ends: Any
 ) -> None:
-    with serve(model.app, *model.options) as server, server.connect() as peer:
+    with serve(model.app, *model.options, "--keep-alive", "60") as server, server.connect() as peer:
         request = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
         peer.sendall(request)
         assert b"connection: close" not in peer.recv(65536).lower()
@@ -112,7 +112,7 @@ def test_an_address_that_is_given_up_refuses_at_once_while_its_last_requests_are
     with served_from(folder) as process, socket.socket(socket.AF_UNIX) as peer:
         wait_for(process, "worker ready")
         peer.connect(str(folder / "first.sock"))
-        peer.sendall(b"GET / HTTP/1.1\r\nHost: test\r\nX-Tell: it\r\nX-Pause: 1.5\r\n\r\n")
+        peer.sendall(b"GET / HTTP/1.1\r\nHost: test\r\nX-Tell: it\r\nX-Until: go\r\n\r\n")
         wait_for(process, "running it")
         settings.write_text('bind = "unix:second.sock"\n')
         os.kill(process.pid, signal.SIGHUP)
@@ -126,7 +126,8 @@ def test_an_address_that_is_given_up_refuses_at_once_while_its_last_requests_are
         peer.setblocking(False)
         with pytest.raises(BlockingIOError):
             peer.recv(65536)
-        peer.setblocking(True)
+        (folder / "go").touch()
+        peer.settimeout(20)
         assert peer.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
 
 

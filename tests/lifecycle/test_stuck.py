@@ -70,7 +70,7 @@ STUCK = (
     ("asgi", "asgi", "/hold", "hold_the_interpreter"),
 )
 
-BRIEF = ("--timeout", "1", "--graceful-timeout", "1")
+BRIEF = ("--timeout", "2", "--graceful-timeout", "1")
 
 
 @pytest.fixture
@@ -83,16 +83,16 @@ def hangs(folder: Path) -> None:
 def test_a_stuck_worker_leaves_its_stack_and_is_replaced(
     serve: Serve, ask: Any, ends: Any, model: str, app: str, way: str, function: str
 ) -> None:
-    with serve(f"hangs:{app}", "-k", model, "--timeout", "1") as server, server.connect() as peer:
+    with serve(f"hangs:{app}", "-k", model, "--timeout", "2") as server, server.connect() as peer:
         wait = ends(*server.workers())
         begun = time.monotonic()
         peer.sendall(f"GET {way} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
         server.wait_for_log("hanging")
         # Another worker answers after the time-out. What the stuck one had accepted just before goes with it.
         while not ask(server).endswith(b"ok"):
-            assert time.monotonic() < begun + 8
-        wait(5)
-        assert 0.9 < time.monotonic() - begun < 8
+            assert time.monotonic() < begun + 20
+        wait(10)
+        assert 1.9 < time.monotonic() - begun < 30
         server.wait_for_log(f"in {function}$")
         # The request that was started last: with threads that may be one of ours above.
         server.wait_for_log(f"is stuck.*running 'GET ({way}|/)'")
@@ -104,7 +104,7 @@ def test_threads_that_hang_do_not_stop_the_heart_beat(serve: Serve, ask: Any) ->
         [worker] = server.workers()
         peer.sendall(b"GET /sleep HTTP/1.1\r\nHost: test\r\n\r\n")
         server.wait_for_log("hanging")
-        end = time.monotonic() + 2
+        end = time.monotonic() + 3
         while time.monotonic() < end:
             assert ask(server).endswith(b"ok")
         assert server.workers() == [worker]
@@ -151,7 +151,7 @@ def test_an_overdue_request_is_answered_504_and_leaves_its_stack_and_others_go_o
             other.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
             assert other.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
         assert overdue.recv(65536).startswith(b"HTTP/1.1 504 ")
-        assert 0.9 < time.monotonic() - begun < 3
+        assert 0.9 < time.monotonic() - begun < 20
         server.wait_for_log(f"request time-out: GET '{way}'")
         server.wait_for_log(f"in {function}")
         # The very connection, and the worker, are still good.

@@ -64,7 +64,7 @@ def test_a_client_is_not_read_from_while_too_many_messages_wait(
     serve: Callable[..., Any], messages: str, taken: bool
 ) -> None:
     with serve("--ws-max-queue", messages) as server, opened(server, "/hold", compression=None) as peer:
-        peer.socket.settimeout(2)
+        peer.socket.settimeout(20 if taken else 2)
         message, all_taken = bytes(MB), True
         with contextlib.suppress(TimeoutError):
             for _ in range(15):
@@ -78,11 +78,11 @@ def test_a_client_is_not_read_from_while_too_many_messages_wait(
 
 def test_a_silent_client_is_asked_and_given_up(serve: Callable[..., Any]) -> None:
     with serve("--ws-ping-interval", "0.3", "--ws-ping-timeout", "0.3") as server, server.connect() as peer:
+        begun, data = time.monotonic(), b""
         peer.sendall(
             b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
-        begun, data = time.monotonic(), b""
         while piece := peer.recv(65536):
             data += piece
         head, _, frames = data.partition(b"\r\n\r\n")

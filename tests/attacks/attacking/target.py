@@ -77,6 +77,7 @@ class Attacked:
         self.server = server
         self.pids = server.workers()
         self._record = record.open("rb")
+        self._begun = b""
         self._release = Path(f"{record}.release")
         self._tls = tls_context(authority, OVER_TLS[target.protocol]) if authority is not None else None
         self._tls_of_http1 = tls_context(authority, "") if authority is not None else None
@@ -100,7 +101,9 @@ class Attacked:
         """
         last = f"GET /barrier-{next(self._barriers)}"
         assert self.get(last.partition(" ")[2]).status == 200
-        records = [json.loads(line) for line in self._record.read().splitlines()]
+        # Another thread of the worker may be in the middle of a record.
+        *lines, self._begun = (self._begun + self._record.read()).split(b"\n")
+        records = [json.loads(line) for line in lines]
         return [record for record in records if "/barrier-" not in record["seen"]]
 
     def seen(self) -> list[tuple[str, bytes]]:
