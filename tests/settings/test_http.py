@@ -70,9 +70,9 @@ def test_who_has_spoken_in_time_is_heard_by_a_server_that_was_stopped_meanwhile(
 ) -> None:
     """As by Ctrl-Z or in a paused container."""
     before, meanwhile = LATE[name]
-    times = [one for name in ("keep-alive", "handshake-timeout", "header-timeout") for one in (f"--{name}", "2")]
+    times = [one for name in ("keep-alive", "handshake-timeout", "header-timeout") for one in (f"--{name}", "3")]
     with (
-        serve("-k", model, *times, "--body-timeout", "2") as server,
+        serve("-k", model, *times, "--body-timeout", "3") as server,
         server.connect() as peer,
         server.connect() as witness,
     ):
@@ -82,7 +82,7 @@ def test_who_has_spoken_in_time_is_heard_by_a_server_that_was_stopped_meanwhile(
         time.sleep(0.1)  # for it to wait again, which is where a stop is seen
         os.killpg(server.pid, signal.SIGSTOP)
         peer.sendall(meanwhile)
-        time.sleep(2.5)
+        time.sleep(3.5)
         os.killpg(server.pid, signal.SIGCONT)
         assert receive(peer).startswith(b"HTTP/1.1 200 ")
 

@@ -276,6 +276,26 @@ run_deadlines(reactor *self)
     return status;
 }
 
+/* What was said in time is heard before anybody is told that he is late: since the wait has looked, which a signal may
+ * have ended without a look, and which sees no more than it has room for, everybody may have been stopped. Who watches a
+ * foreign descriptor has been told of it, or is in the next turn. */
+static int
+hear_late(reactor *self, struct epoll_event *events, int room)
+{
+    int count;
+    do {
+        count = epoll_wait(self->epoll, events, room, 0);
+        for (int index = 0; index < count; index++) {
+            source *from = events[index].data.ptr;
+            if (from->kind == SOURCE_STREAM && dispatch_event(self, &events[index]) < 0) {
+                keep_events(self, events + index + 1, count - index - 1);
+                return -1;
+            }
+        }
+    } while (count == room);
+    return 0;
+}
+
 /* Everything that has happened: `count` of `room` events, and the rest. */
 static int
 dispatch(reactor *self, struct epoll_event *events, int count, int room, int *dispatched)
@@ -283,12 +303,6 @@ dispatch(reactor *self, struct epoll_event *events, int count, int room, int *di
     if (reactor_update_now(self) < 0) {
         keep_events(self, events, count);
         return -1;
-    }
-    if (count == 0 && deadlines_next(&self->deadlines) <= self->now) {
-        /* A wait that a signal has ended, such as SIGCONT, had no look at the end: what was said in time is heard before
-         * anybody is told that he is late. */
-        int late = epoll_wait(self->epoll, events, room, 0);
-        count = late > 0 ? late : 0;
     }
     *dispatched |= count > 0;
     if (self->backlog != NULL) {
@@ -315,7 +329,7 @@ dispatch(reactor *self, struct epoll_event *events, int count, int room, int *di
     }
     if (deadlines_next(&self->deadlines) <= self->now) {
         *dispatched = 1;
-        if (run_deadlines(self) < 0) {
+        if (hear_late(self, events, room) < 0 || run_deadlines(self) < 0) {
             return -1;
         }
     }

@@ -128,10 +128,11 @@ class Reactor:
         with self.lock:
             self._sleeping = False
             self.now = now = self.clock()
-            if not ready and self._deadlines.next() <= now:
-                # A wait that a signal has ended, such as SIGCONT, had no look at the end: what was said in time is
-                # heard before anybody is told that he is late.
-                ready = self._poller.select(0)
+            if self._deadlines.next() <= now:
+                # A wait that a signal has ended, such as SIGCONT, had no look at the end, and after a look we may have
+                # been stopped: what was said in time is heard before anybody is told that he is late.
+                latest = {key.fd: (key, mask) for key, mask in (*ready, *self._poller.select(0))}
+                ready = list(latest.values())
             for key, mask in ready:
                 key.data(mask)
             dispatched = dispatched or bool(ready or self._posted)
