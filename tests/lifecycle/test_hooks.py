@@ -172,3 +172,28 @@ def test_a_hook_that_fails_is_logged_and_the_server_goes_on(folder: Path, serve:
         assert server.process.wait(10) == 0
     for name in names:
         assert any(f"LookupError: {name} erred" in line for line in server.lines), name
+
+
+FORKING = """
+import os
+import signal
+import time
+
+
+def when_ready(server):
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+        os._exit(0)
+    os.kill(pid, signal.SIGTERM)
+    _, status = os.waitpid(pid, 0)
+    os.write(2, f"the child ended with {status}\\n".encode())
+"""
+
+
+def test_what_a_child_of_a_hook_is_sent_is_not_for_the_server(serve: Serve, folder: Path, ask: Any) -> None:
+    (folder / "forking.py").write_text(FORKING)
+    with serve("app:wsgi", "-c", "forking.py") as server:
+        assert server.wait_for_log("^the child ended with")[0].endswith(f" {signal.SIGTERM.value}")
+        assert ask(server).startswith(b"HTTP/1.1 200 ")
+        assert not [line for line in server.lines if "received" in line]

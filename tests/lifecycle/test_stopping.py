@@ -194,17 +194,28 @@ def _last():
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1])
-def test_signals_while_the_server_ends_change_nothing(serve: Serve, folder: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("name", ["TERM", "HUP", "USR1", "USR2", "TTIN", "TTOU"])
+def test_signals_while_the_server_ends_change_nothing(serve: Serve, folder: Path, name: str) -> None:
     (folder / "twice.py").write_text(TWICE)
     with serve("app:wsgi", "-c", "twice.py") as server:
         assert (folder / "server.pid").exists()
         server.signal(signal.SIGTERM)
         for where in ("the hook", "the interpreter"):
             server.wait_for_log(f"held in {where}")
-            server.signal(number)
+            server.signal(signal.Signals[f"SIG{name}"])
             (folder / f"{where} goes on").touch()
         assert server.process.wait(10) == 0
+        assert not (folder / "server.pid").exists()
+
+
+def test_ctrl_c_breaks_off_what_hangs_while_the_server_ends(serve: Serve, folder: Path) -> None:
+    (folder / "twice.py").write_text(TWICE)
+    with serve("app:wsgi", "-c", "twice.py") as server:
+        server.signal(signal.SIGTERM)
+        for where in ("the hook", "the interpreter"):
+            server.wait_for_log(f"held in {where}")
+            server.signal(signal.SIGINT)
+        assert server.process.wait(10) != 0
         assert not (folder / "server.pid").exists()
 
 

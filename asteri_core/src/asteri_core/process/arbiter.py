@@ -185,6 +185,8 @@ class Arbiter:
         with contextlib.ExitStack() as cleanup:
             self._signals = Signals(SIGNALS, IGNORED)
             signals.callback(self._signals.close)
+            # Then again by Ctrl-C: what hangs in the end can be broken off.
+            cleanup.callback(self._signals.put_back, signal.SIGINT, signal.SIGQUIT)
             self._crew = crew = Crew(
                 self.workers, self.scoreboard, self, self._worker_main, self._signals, self._user, self._group
             )
@@ -196,10 +198,11 @@ class Arbiter:
             while self._status is None:
                 deadline = self._supervisor.deadline()
                 began = time.monotonic()
-                pause = TICK if deadline is None else min(TICK, max(0.0, deadline - began))
+                tick = self._tick_time()
+                pause = tick if deadline is None else min(tick, max(0.0, deadline - began))
                 signalled, readied = crew.wait(pause)
                 late = time.monotonic() - began - pause
-                if late > TICK:  # Ctrl-Z, a paused container
+                if late > tick:  # Ctrl-Z, a paused container
                     self._happened(say.Paused(late))
                 for handle in readied:
                     self._readied(handle)
@@ -208,6 +211,11 @@ class Arbiter:
                 self._tick()
         log.info("stopped, exit status %d", self._status)
         return self._status
+
+    def _tick_time(self) -> float:
+        """The longest time between two looks at the heart-beats: some of them fit into the time-out."""
+        timeout = self._supervisor.policy.timeout
+        return min(TICK, timeout / 4) if timeout > 0 else TICK
 
     def _listeners(self) -> list[Listener]:
         """Every open listener, each once."""

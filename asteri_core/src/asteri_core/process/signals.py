@@ -35,6 +35,7 @@ class Signals:
             self._former[one] = signal.signal(one, _nothing)
         for one in ignored:
             self._former[one] = signal.signal(one, signal.SIG_IGN)
+        _in_use[self] = contextlib.ExitStack()
 
     def fileno(self) -> int:
         return self._reader.fileno()
@@ -62,7 +63,6 @@ class Signals:
         What was ignored stays so: with the default action of PIPE, a peer that leaves would end the process. USR2
         writes the stacks of all threads to ``stack_fd``.
         """
-        signal.set_wakeup_fd(-1)
         for one in self._wanted:
             signal.signal(one, signal.SIG_DFL)
         # From a terminal HUP comes to every process; it is the arbiter's alone. USR1 and USR2 would kill.
@@ -73,19 +73,54 @@ class Signals:
         self._writer.close()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._wanted)
 
+    def put_wanted_back(self) -> None:
+        """In any other child, such as one of a hook's: what it is sent is not for its parent."""
+        signal.set_wakeup_fd(-1)
+        self.put_back(*(one for one in self._wanted if one in self._former))
+
+    def put_back(self, *these: signal.Signals) -> None:
+        """Have these do again what they did before."""
+        for one in these:
+            signal.signal(one, self._former.pop(one))
+
     def close(self) -> None:
         """Put everything back as it was."""
-        for one, handler in self._former.items():
-            signal.signal(one, handler)
+        _in_use.pop(self, None)
+        self.put_back(*self._former)
         signal.set_wakeup_fd(self._former_wakeup)
         self._reader.close()
         self._writer.close()
 
 
 def deafen() -> None:
-    """Let no signal change the exit status any more, for all is done and only the interpreter has to end."""
-    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(one, signal.SIG_IGN)
+    """Have no signal change the exit status any more: all is done, and only the interpreter has to end. If that hangs,
+    as for a thread of the application's, Ctrl-C breaks it off."""
+    for name in ("TERM", "HUP", "USR1", "USR2", "TTIN", "TTOU"):
+        signal.signal(signal.Signals[f"SIG{name}"], signal.SIG_IGN)
+
+
+_in_use: dict[Signals, contextlib.ExitStack] = {}
+"""Each with what ends its being held back over a fork."""
+
+
+def _before_fork() -> None:
+    for signals, held in _in_use.items():
+        held.enter_context(signals.blocked())
+
+
+def _in_parent() -> None:
+    for held in _in_use.values():
+        held.close()
+
+
+def _in_child() -> None:
+    while _in_use:
+        signals, held = _in_use.popitem()
+        signals.put_wanted_back()
+        held.close()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
 
 
 def from_own_terminal() -> bool:
