@@ -136,7 +136,10 @@ def run(port: int, connections: int, size: int, deflate: bool, seconds: float) -
             if not found and now >= end:
                 raise BadAnswer("no message came back")
             for number, _ in found:
-                data = waiting[number] + peers[number].recv(1 << 17)
+                piece = peers[number].recv(1 << 17)
+                if not piece:
+                    raise BadAnswer("the connection has ended")
+                data = waiting[number] + piece
                 if len(data) < len(expected):
                     waiting[number] = data
                     continue
