@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -128,6 +129,28 @@ def test_in_a_turn_within_another_one(seen: Seen, clock: Stopping) -> None:
     assert not seen.late
     for peer in peers:
         peer.close()
+
+
+def test_among_many_descriptors_of_somebody_else_s_that_are_ready_all_the_time(seen: Seen, clock: Stopping) -> None:
+    pairs = [socket.socketpair() for _ in range(200)]
+    for ours, theirs in pairs:
+        seen.reactor.add(ours.fileno(), selectors.EVENT_READ, lambda mask: None)
+        theirs.send(b"x")
+    with seen.connect() as peer:
+
+        def turn() -> None:
+            peer.send(b"x")
+            clock.advance(STOPPED)
+            seen.reactor.poll(0)
+
+        seen.reactor.post(turn)
+        seen.reactor.poll(0)
+        assert len(seen.heard) == 1
+        assert not seen.late
+    for pair in pairs:
+        seen.reactor.remove(pair[0].fileno())
+        for one in pair:
+            one.close()
 
 
 def test_who_has_said_nothing_is_late(seen: Seen, clock: Stopping) -> None:

@@ -282,8 +282,8 @@ run_deadlines(reactor *self)
 static int
 hear_late(reactor *self, struct epoll_event *events, int room)
 {
-    int count;
-    do {
+    Py_ssize_t left = self->connections + self->foreigns_size; /* a foreign one stays ready: each is seen once, no more */
+    for (int count = room; count == room && left > 0; left -= count) {
         count = epoll_wait(self->epoll, events, room, 0);
         for (int index = 0; index < count; index++) {
             source *from = events[index].data.ptr;
@@ -292,7 +292,7 @@ hear_late(reactor *self, struct epoll_event *events, int room)
                 return -1;
             }
         }
-    } while (count == room);
+    }
     return 0;
 }
 
