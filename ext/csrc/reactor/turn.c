@@ -276,13 +276,13 @@ run_deadlines(reactor *self)
     return status;
 }
 
-/* What was said in time is heard before anybody is told that he is late: since the wait has looked, which a signal may
- * have ended without a look, and which sees no more than it has room for, everybody may have been stopped. Who watches a
+/* What was said in time is heard before anybody is told that he is late: a wait that a signal has ended had no look at
+ * the end, after a look everybody may have been stopped, and a look sees no more than it has room for. Who watches a
  * foreign descriptor has been told of it, or is in the next turn. */
 static int
 hear_late(reactor *self, struct epoll_event *events, int room)
 {
-    Py_ssize_t left = self->connections + self->foreigns_size; /* a foreign one stays ready: each is seen once, no more */
+    Py_ssize_t left = self->connections + self->foreigns_size; /* a foreign one stays ready: each is seen once */
     for (int count = room; count == room && left > 0; left -= count) {
         count = epoll_wait(self->epoll, events, room, 0);
         for (int index = 0; index < count; index++) {
