@@ -88,12 +88,6 @@ def expected(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(scope="module", params=["wsgi", "asgi"])
-def interface(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest.fixture(scope="module", params=MODELS)
 def fronts(
     request: pytest.FixtureRequest, expected: str, interface: str, tmp_path_factory: pytest.TempPathFactory,

@@ -25,12 +25,6 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["wsgi", "asgi"])
-def interface(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest.fixture(scope="module", params=MODELS)
 def server(
     request: pytest.FixtureRequest, interface: str, certificates: Path, implementation: str

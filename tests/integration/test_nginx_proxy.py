@@ -38,12 +38,6 @@ def transport(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture(scope="module", params=["wsgi", "asgi"])
-def interface(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest.fixture(scope="module", params=MODELS)
 def client(
     request: pytest.FixtureRequest, transport: str, interface: str, tmp_path_factory: pytest.TempPathFactory,

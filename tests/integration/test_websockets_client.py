@@ -27,12 +27,6 @@ class Served(NamedTuple):
     """How many conversations there may be at the same time."""
 
 
-@pytest.fixture(scope="module", params=["wsgi", "asgi"])
-def interface(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest.fixture(scope="module", params=MODELS)
 def served(
     request: pytest.FixtureRequest, interface: str, tmp_path_factory: pytest.TempPathFactory, implementation: str

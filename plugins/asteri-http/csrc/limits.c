@@ -4,8 +4,8 @@
 #define LONGEST_METHOD 32
 #define MOST (PY_SSIZE_T_MAX / 4) /* more than any message has */
 
-static int
-read_size(PyObject *settings, const char *name, Py_ssize_t *size)
+int
+http_read_number(PyObject *settings, const char *name, int64_t beyond, int64_t *number)
 {
     PyObject *found = PyObject_GetAttrString(settings, name);
     if (found == NULL) {
@@ -17,19 +17,30 @@ read_size(PyObject *settings, const char *name, Py_ssize_t *size)
     if (value == -1 && !overflow && PyErr_Occurred()) {
         return -1;
     }
-    *size = overflow > 0 || value > MOST ? MOST : (Py_ssize_t)value;
+    *number = overflow > 0 ? beyond : value;
+    return 0;
+}
+
+int
+http_read_size(PyObject *settings, const char *name, Py_ssize_t *size)
+{
+    int64_t number;
+    if (http_read_number(settings, name, MOST, &number) < 0) {
+        return -1;
+    }
+    *size = (Py_ssize_t)(number > MOST ? MOST : number);
     return 0;
 }
 
 int
 http_limits_read(http_limits *limits, PyObject *settings)
 {
-    if (read_size(settings, "limit_request_line", &limits->request_line) < 0
-        || read_size(settings, "limit_request_fields", &limits->request_fields) < 0
-        || read_size(settings, "limit_request_field_size", &limits->request_field_size) < 0) {
+    if (http_read_size(settings, "limit_request_line", &limits->request_line) < 0
+        || http_read_size(settings, "limit_request_fields", &limits->request_fields) < 0
+        || http_read_size(settings, "limit_request_field_size", &limits->request_field_size) < 0) {
         return -1;
     }
-    return read_size(settings, "limit_request_head", &limits->request_head);
+    return http_read_size(settings, "limit_request_head", &limits->request_head);
 }
 
 int

@@ -38,6 +38,13 @@ class Phase:
         self.name = name
         self.accepts: dict[str, Callable[[Any, Message], bool]] = {}
 
+    def step(self, message: Message) -> Callable[[Any, Message], bool] | None:
+        """What takes a message; None where it is to be refused, of which the lookup's error is no context."""
+        try:
+            return self.accepts[message["type"]]
+        except (KeyError, TypeError):
+            return None
+
 
 TELLING = Phase("before the response")
 """As WAITING, while ``http.response.debug`` is still accepted."""
@@ -106,10 +113,7 @@ class Cycle:
         Raises `LocalProtocolError` for a message that is not valid or out of order (nothing of it is sent), and
         `Disconnected` when the client has left.
         """
-        try:
-            step = self.phase.accepts[message["type"]]
-        except (KeyError, TypeError):
-            step = None  # refused below, where the lookup's error is no context of what is raised
+        step = self.phase.step(message)
         if step is None:
             refuse(self.phase, message, self._log)
             return

@@ -106,10 +106,7 @@ class Dialogue:
         Raises `LocalProtocolError` for a message that is not valid or out of order (nothing of it is sent), and
         `Disconnected` when the client has left.
         """
-        try:
-            step = self.phase.accepts[message["type"]]
-        except (KeyError, TypeError):
-            step = None  # refused below, where the lookup's error is no context of what is raised
+        step = self.phase.step(message)
         if step is None:
             if self.phase is CUT:
                 raise Disconnected("the client has left")
