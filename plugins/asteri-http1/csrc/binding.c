@@ -149,6 +149,7 @@ binding_dealloc(PyObject *object)
     (void)binding_clear(object);
     h1_heads_clear(&self->heads);
     h1_spare_buffers_clear(&self->spare);
+    h1_repeat_clear(&self->repeat);
     PyMem_Free(self->lines);
     Py_XDECREF(self->module);
     type->tp_free(self);

@@ -77,8 +77,7 @@ h1_exchange_new(h1_connection *connection, h1_head *head, int waits)
     self->waits = (unsigned char)waits;
     self->keeps = (unsigned char)head->persistent;
     self->chunked = 0;
-    self->given.size = 0;
-    self->given.data = NULL;
+    self->given = NULL;
     PyObject_GC_Track(self);
     if (head->request.expects_continue && !waits && own_request(self) < 0) {
         h1_exchange_forget(self);

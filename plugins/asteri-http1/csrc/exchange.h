@@ -6,6 +6,7 @@
 
 #include "asteri_http/exchange.h"
 #include "connection.h"
+#include "given.h"
 #include "head.h"
 #include "response_fields.h"
 
@@ -26,7 +27,7 @@ typedef struct h1_exchange {
     unsigned char waits;     /* the client waits for 100 (Continue) before it sends the body */
     unsigned char keeps;     /* the connection can go on after this exchange, as far as is known */
     unsigned char chunked;   /* the response is */
-    h1_given given;
+    h1_given *given;         /* owned; the fields of the response, NULL as long as there is none from C */
 } h1_exchange;
 
 /* A new reference. Steals `head`, also when it fails. */

@@ -55,7 +55,7 @@ exchange_dealloc(PyObject *object)
     Py_CLEAR(self->peer);
     Py_CLEAR(self->scheme);
     PyMem_Free(self->request);
-    PyMem_Free(self->given.data);
+    h1_given_release(self->given);
     h1_head_release(self->head);
     h1_exchange_give_spare(binding->state, self);
     Py_DECREF(type);

@@ -3,11 +3,9 @@
 
 #include <string.h>
 
-#include "writer.h"
-
 #define LENGTH_NAME "content-length"
 
-/* Fields with a name as long as this are looked at anew each time. */
+/* In what is kept no other name is as long as that one. */
 static int
 may_be_length(const asteri_field *field)
 {
@@ -15,18 +13,10 @@ may_be_length(const asteri_field *field)
 }
 
 static int
-same(const char *at, const asteri_field *field)
+same(asteri_slice one, asteri_slice other)
 {
-    Py_ssize_t sizes[2] = {field->name.size, field->value.size};
-    return memcmp(at, sizes, sizeof(sizes)) == 0 && memcmp(at + sizeof(sizes), field->name.data, (size_t)sizes[0]) == 0
-           && (sizes[1] == 0 || /* then the data may be NULL */
-               memcmp(at + sizeof(sizes) + sizes[0], field->value.data, (size_t)sizes[1]) == 0);
-}
-
-static Py_ssize_t
-size_of(const asteri_field *field)
-{
-    return 2 * (Py_ssize_t)sizeof(Py_ssize_t) + field->name.size + field->value.size;
+    return one.size == other.size && (one.size == 0 /* then the data may be NULL */
+                                      || memcmp(one.data, other.data, (size_t)one.size) == 0);
 }
 
 int
@@ -34,59 +24,74 @@ h1_repeat_find(const h1_repeat *repeat, const http_errors *errors, int status, c
                Py_ssize_t count, http_said *said)
 {
     http_said length = {0, 0, 0, 0};
-    const char *at = repeat->fields, *end = at + repeat->fields_size;
+    h1_again again = H1_SAME;
+    asteri_field kept;
+    Py_ssize_t at = 0;
     if (status != repeat->status) {
-        return 0;
+        return H1_DIFFERS;
     }
     for (const asteri_field *field = fields; field < fields + count; field++) {
-        if (may_be_length(field)) {
-            int kept = http_sort_field(errors, field->name, field->value, &length);
-            if (kept != HTTP_DROP) {
-                return kept < 0 ? -1 : 0;
-            }
+        if (!h1_given_next(repeat->given, &at, &kept)) {
+            return H1_DIFFERS;
         }
-        else if (end - at < size_of(field) || !same(at, field)) {
-            return 0;
+        if (same(kept.name, field->name) && same(kept.value, field->value)) {
+            continue;
         }
-        else {
-            at += size_of(field);
+        if (!may_be_length(&kept) || !may_be_length(field)) {
+            return H1_DIFFERS;
         }
+        int sorted = http_sort_field(errors, field->name, field->value, &length);
+        if (sorted != HTTP_DROP) {
+            return sorted < 0 ? -1 : H1_DIFFERS;
+        }
+        again = H1_SAME_BUT_LENGTH;
     }
-    if (at != end) {
-        return 0;
+    if (h1_given_next(repeat->given, &at, &kept)) {
+        return H1_DIFFERS;
     }
-    *said = (http_said){length.length, length.has_length, repeat->closes, repeat->added};
-    return 1;
+    *said = repeat->said;
+    if (again == H1_SAME_BUT_LENGTH) {
+        said->length = length.length;
+    }
+    return again;
 }
 
 void
-h1_repeat_keep(h1_repeat *repeat, int status, const asteri_field *fields, Py_ssize_t count, const http_said *said,
-               asteri_slice lines)
+h1_repeat_keep(h1_repeat *repeat, int status, h1_given *given, const http_said *said, asteri_slice lines)
 {
-    char *place = repeat->fields, *end = place + H1_REPEAT_SIZE;
-    repeat->status = 0;
+    asteri_field field;
+    Py_ssize_t at = 0;
+    int lengths = 0;
+    h1_repeat_clear(repeat);
     if (lines.size > H1_REPEAT_SIZE) {
         return;
     }
-    for (const asteri_field *field = fields; field < fields + count; field++) {
-        if (may_be_length(field)) {
-            if (!http_equals(field->name, LENGTH_NAME)) {
-                return;
-            }
-            continue;
-        }
-        Py_ssize_t sizes[2] = {field->name.size, field->value.size};
-        if (end - place < size_of(field)) {
+    while (h1_given_next(given, &at, &field)) {
+        if (may_be_length(&field) && (!http_equals(field.name, LENGTH_NAME) || ++lengths > 1)) {
             return;
         }
-        place = h1_write(place, (const char *)sizes, (Py_ssize_t)sizeof(sizes));
-        place = h1_write(place, field->name.data, field->name.size);
-        place = h1_write(place, field->value.data, field->value.size);
     }
     repeat->status = status;
-    repeat->closes = said->closes;
-    repeat->added = said->added;
-    repeat->fields_size = place - repeat->fields;
+    repeat->said = *said;
+    repeat->given = h1_given_share(given);
     repeat->lines_size = lines.size;
     memcpy(repeat->lines, lines.data, (size_t)lines.size);
+}
+
+void
+h1_repeat_keep_length(h1_repeat *repeat, h1_given *given, const http_said *said)
+{
+    h1_given *before = repeat->given;
+    repeat->given = h1_given_share(given);
+    repeat->said = *said;
+    h1_given_release(before);
+}
+
+void
+h1_repeat_clear(h1_repeat *repeat)
+{
+    h1_given *given = repeat->given;
+    repeat->status = 0;
+    repeat->given = NULL;
+    h1_given_release(given);
 }

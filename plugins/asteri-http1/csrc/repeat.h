@@ -4,22 +4,31 @@
 #define H1_REPEAT_H
 
 #include "asteri_http/exchange.h"
+#include "given.h"
 
 #define H1_REPEAT_SIZE 512
 typedef struct {
     int status; /* 0: there is none */
-    unsigned char closes, added;
-    Py_ssize_t lines_size, fields_size;
-    char lines[H1_REPEAT_SIZE];  /* the status line, with the usual phrase, and those of the fields */
-    char fields[H1_REPEAT_SIZE]; /* as they were given, without Content-Length: two sizes, the name, the value */
+    http_said said;
+    h1_given *given; /* owned; NULL when there is none */
+    Py_ssize_t lines_size;
+    char lines[H1_REPEAT_SIZE]; /* the status line, with the usual phrase, and those of the fields but Content-Length */
 } h1_repeat;
 
-/* Whether a response with the usual phrase has these lines too. 1: `said`, all zero before, is what its fields say; 0:
- * `said` is as before; -1: LocalProtocolError. */
+typedef enum {
+    H1_DIFFERS,
+    H1_SAME_BUT_LENGTH, /* the lines are the same */
+    H1_SAME,            /* so is all that was given */
+} h1_again;
+
+/* How a response with the usual phrase compares. `said`, all zero before, is what its fields say, unless they differ.
+ * An h1_again, or -1: LocalProtocolError. */
 int h1_repeat_find(const h1_repeat *repeat, const http_errors *errors, int status, const asteri_field *fields,
                    Py_ssize_t count, http_said *said);
-/* Keeps a head that was right, unless it is too long. */
-void h1_repeat_keep(h1_repeat *repeat, int status, const asteri_field *fields, Py_ssize_t count, const http_said *said,
-                    asteri_slice lines);
+/* Keeps a head that was right, unless it is too long, or cannot be told from one that is wrong but for its length. */
+void h1_repeat_keep(h1_repeat *repeat, int status, h1_given *given, const http_said *said, asteri_slice lines);
+/* Keeps what was given with another length. */
+void h1_repeat_keep_length(h1_repeat *repeat, h1_given *given, const http_said *said);
+void h1_repeat_clear(h1_repeat *repeat);
 
 #endif

@@ -13,10 +13,10 @@ PyObject *
 h1_exchange_response_headers(h1_exchange *self)
 {
     if (self->response_headers == NULL) {
-        if (self->given.size == 0) {
+        if (self->given == NULL || self->given->size == 0) {
             return PyTuple_New(0); /* not kept: some may follow */
         }
-        self->response_headers = h1_given_list(&self->given);
+        self->response_headers = h1_given_list(self->given);
     }
     return Py_XNewRef(self->response_headers);
 }
@@ -24,7 +24,8 @@ h1_exchange_response_headers(h1_exchange *self)
 static void
 forget_given(h1_exchange *self)
 {
-    h1_given_clear(&self->given);
+    h1_given_release(self->given);
+    self->given = NULL;
     Py_CLEAR(self->response_headers);
 }
 
@@ -83,7 +84,8 @@ refuse_reason(const http_errors *errors, PyObject *reason)
     return -1;
 }
 
-/* Writes the head up to the fields that the protocol adds. `*said` is what its fields say. */
+/* Writes the head up to the fields that the protocol adds, and keeps what was given. `*said` is what its fields say. 0,
+ * -1. */
 static int
 write_head(h1_exchange *self, int status, asteri_slice reason, const asteri_field *fields, Py_ssize_t count,
            http_said *said)
@@ -92,13 +94,21 @@ write_head(h1_exchange *self, int status, asteri_slice reason, const asteri_fiel
     h1_output *output = &self->connection->output;
     const http_errors *errors = &binding->state->errors;
     int usual = reason.size == 0 || is_usual(reason, status);
-    int again = usual ? h1_repeat_find(&binding->repeat, errors, status, fields, count, said) : 0;
-    if (again != 0) {
-        if (again < 0 || h1_output_reserve(output, &binding->spare, binding->repeat.lines_size) < 0) {
+    h1_repeat *repeat = &binding->repeat;
+    int again = usual ? h1_repeat_find(repeat, errors, status, fields, count, said) : H1_DIFFERS;
+    self->given = again < 0 ? NULL : again == H1_SAME ? h1_given_share(repeat->given) : h1_given_new(fields, count);
+    if (self->given == NULL) {
+        return -1;
+    }
+    if (again != H1_DIFFERS) {
+        if (h1_output_reserve(output, &binding->spare, repeat->lines_size) < 0) {
             return -1;
         }
-        (void)h1_write(output->data + output->size, binding->repeat.lines, binding->repeat.lines_size);
-        output->head = binding->repeat.lines_size;
+        (void)h1_write(output->data + output->size, repeat->lines, repeat->lines_size);
+        output->head = repeat->lines_size;
+        if (again == H1_SAME_BUT_LENGTH) {
+            h1_repeat_keep_length(repeat, self->given, said);
+        }
         return 0;
     }
     if (begin_head(output, &binding->spare, status, reason) < 0) {
@@ -111,7 +121,7 @@ write_head(h1_exchange *self, int status, asteri_slice reason, const asteri_fiel
     }
     if (usual) {
         asteri_slice lines = {output->data + output->size, output->head};
-        h1_repeat_keep(&binding->repeat, status, fields, count, said, lines);
+        h1_repeat_keep(repeat, status, self->given, said, lines);
     }
     return 0;
 }
@@ -138,19 +148,12 @@ h1_exchange_respond(h1_exchange *self, int status, asteri_slice reason, const as
     }
     http_said said = {0, 0, 0, 0};
     if (write_head(self, status, reason, fields, count, &said) < 0) {
-        goto failed;
-    }
-    for (Py_ssize_t index = 0; index < count; index++) {
-        if (h1_given_add(&self->given, &fields[index]) < 0) {
-            goto failed;
-        }
+        connection->output.head = 0;
+        forget_given(self);
+        return -1;
     }
     decide(self, status, &said);
     return 0;
-failed:
-    connection->output.head = 0;
-    forget_given(self);
-    return -1;
 }
 
 /* A status in the range, or 0: it is none; -1. */

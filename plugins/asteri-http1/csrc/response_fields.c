@@ -72,63 +72,6 @@ h1_field_read(PyObject *pair, asteri_field *field)
     return 1;
 }
 
-/* -- the fields as they were given --------------------------------------------------------------------------------- */
-
-/* A record is two sizes, the name, the value. */
-int
-h1_given_add(h1_given *given, const asteri_field *field)
-{
-    Py_ssize_t sizes[2] = {field->name.size, field->value.size};
-    Py_ssize_t size = given->size + (Py_ssize_t)sizeof(sizes) + field->name.size + field->value.size;
-    Py_ssize_t capacity = given->data == NULL ? H1_GIVEN_SIZE : given->capacity;
-    if (size > capacity) {
-        char *data = PyMem_Realloc(given->data, (size_t)size * 2);
-        if (data == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        if (given->data == NULL) {
-            memcpy(data, given->here, (size_t)given->size);
-        }
-        given->data = data;
-        given->capacity = size * 2;
-    }
-    char *place = (given->data == NULL ? given->here : given->data) + given->size;
-    place = h1_write(place, (const char *)sizes, sizeof(sizes));
-    place = h1_write(place, field->name.data, field->name.size);
-    (void)h1_write(place, field->value.data, field->value.size);
-    given->size = size;
-    return 0;
-}
-
-void
-h1_given_clear(h1_given *given)
-{
-    PyMem_Free(given->data);
-    given->data = NULL;
-    given->size = 0;
-}
-
-PyObject *
-h1_given_list(const h1_given *given)
-{
-    PyObject *list = PyList_New(0);
-    const char *at = given->data == NULL ? given->here : given->data;
-    const char *end = at + given->size;
-    while (list != NULL && at < end) {
-        Py_ssize_t sizes[2];
-        memcpy(sizes, at, sizeof(sizes));
-        at += sizeof(sizes);
-        PyObject *pair = Py_BuildValue("(y#y#)", at, sizes[0], at + sizes[0], sizes[1]);
-        at += sizes[0] + sizes[1];
-        if (pair == NULL || PyList_Append(list, pair) < 0) {
-            Py_CLEAR(list);
-        }
-        Py_XDECREF(pair);
-    }
-    return list;
-}
-
 /* -- lines --------------------------------------------------------------------------------------------------------- */
 
 /* One field of an interim response, an upgrade or a trailer section. 1: it is to be sent; 0: it says something to the

@@ -1,5 +1,4 @@
-/* The fields of responses: as Python objects, as they were given should somebody ask, and as lines. What they say is
- * the affair of `asteri_http/exchange.h`. */
+/* The fields of responses: as Python objects, and as lines. What they say is the affair of `asteri_http/exchange.h`. */
 #ifndef H1_RESPONSE_FIELDS_H
 #define H1_RESPONSE_FIELDS_H
 
@@ -13,18 +12,6 @@
 PyObject *h1_fields_of(PyObject *headers);
 /* The slices of a pair, which lives on. 1; 0: its name or value is not bytes. */
 int h1_field_read(PyObject *pair, asteri_field *field);
-
-/* The fields of a response as they were given: after it has left, nothing else has them. */
-#define H1_GIVEN_SIZE 256
-typedef struct {
-    Py_ssize_t size, capacity;
-    char *data; /* owned; NULL as long as `here` is enough */
-    char here[H1_GIVEN_SIZE];
-} h1_given;
-
-int h1_given_add(h1_given *given, const asteri_field *field); /* copies; 0, -1 */
-PyObject *h1_given_list(const h1_given *given);               /* a new reference to a list of pairs */
-void h1_given_clear(h1_given *given);
 
 /* Adds a line to a head that is not sent. 0, -1. */
 static inline int

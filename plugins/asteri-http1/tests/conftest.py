@@ -210,6 +210,12 @@ def dialogue(implementation) -> Callable[..., Dialogue]:
 
 
 @pytest.fixture
+def dialogue_of() -> Callable[[ConnectionFactory], Dialogue]:
+    """Makes a `Dialogue` of a binding that has others too, to act on the exchange by hand."""
+    return lambda factory: Dialogue(factory, None)
+
+
+@pytest.fixture
 def exchange_of(dialogue):
     """Feeds a request and returns the dialogue and its exchange, for a test that plays the application."""
 

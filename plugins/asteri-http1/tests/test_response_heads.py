@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from asteri_core.api import LocalProtocolError
 from asteri_http.failure import answer_failure
+from asteri_http.settings import HttpSettings
 
 
 def get(version: bytes = b"1.1", *lines: bytes, method: bytes = b"GET") -> bytes:
@@ -182,3 +183,67 @@ def test_regression_3_a_field_of_three_parts_is_the_same_error_for_every_operati
     for act in (exchange.respond, exchange.inform, lambda _, fields: exchange.upgrade(None, fields)):
         with pytest.raises(ValueError, match="too many values to unpack"):
             act(103 if act == exchange.inform else 200, [(b"x", b"y", b"z")])
+
+
+# -- heads that come again -------------------------------------------------------------------------------------------
+
+TYPE, COUNTED, UNCOUNTED = (b"content-type", b"text/plain"), (b"content-length", b"3"), (b"x-lang", b"en")
+OTHER_LENGTH, CLOSES, NOW = (b"Content-Length", b"5"), (b"connection", b"close"), (b"date", b"now")
+HEADS = {
+    "the same": ([TYPE, COUNTED], [TYPE, COUNTED]),
+    "another length": ([TYPE, COUNTED], [TYPE, OTHER_LENGTH]),
+    "another length and back": ([TYPE, COUNTED], [TYPE, OTHER_LENGTH], [TYPE, COUNTED]),
+    "no length any more": ([TYPE, COUNTED], [TYPE]),
+    "a length where none was": ([TYPE], [TYPE, COUNTED]),
+    "a length in the place of another field": ([UNCOUNTED, TYPE], [COUNTED, TYPE]),
+    "another field in the place of a length": ([COUNTED, TYPE], [UNCOUNTED, TYPE]),
+    "another order": ([TYPE, COUNTED], [COUNTED, TYPE]),
+    "one field more": ([TYPE, COUNTED], [TYPE, COUNTED, UNCOUNTED]),
+    "one field fewer": ([TYPE, UNCOUNTED, COUNTED], [TYPE, COUNTED]),
+    "a name as long as that of a length": ([(b"x-fourteen-cha", b"3")], [(b"x-fourteen-cha", b"5")]),
+    "one in the place of a length": ([COUNTED], [(b"x-fourteen-cha", b"5")]),
+    "a length twice": ([COUNTED, COUNTED], [COUNTED, COUNTED], [OTHER_LENGTH, OTHER_LENGTH]),
+    "the same value, cut elsewhere": ([(b"x", b"yz")], [(b"xy", b"z")]),
+    "a connection to close": ([TYPE, CLOSES, COUNTED], [TYPE, CLOSES, OTHER_LENGTH]),
+    "a date of one's own": ([NOW, COUNTED], [NOW, OTHER_LENGTH], [(b"date", b"then"), COUNTED]),
+    "one too long to keep": ([(b"x", b"y" * 600), COUNTED], [(b"x", b"y" * 600), OTHER_LENGTH]),
+    "none at all": ([], []),
+}  # fmt: skip
+
+
+def answered(exchange, fields) -> None:
+    length = next((int(value) for name, value in fields if name.lower() == b"content-length"), 4)
+    exchange.respond(200, fields)
+    exchange.send(b"z" * length, True)
+
+
+@pytest.mark.parametrize("heads", HEADS.values(), ids=HEADS)
+def test_a_response_is_the_same_whatever_the_last_one_was(implementation, dialogue_of, heads):
+    shared, seen = implementation({HttpSettings: HttpSettings()}), []
+    for fields in heads:
+        alone = implementation({HttpSettings: HttpSettings()})
+        outputs, given = [], []
+        for factory in (shared, alone):
+            talk = dialogue_of(factory).feed(get())
+            answered(talk.started[0], fields)
+            talk.turn()
+            outputs.append(talk.output)
+            given.append(list(talk.started[0].response_headers))
+            seen.append((talk.started[0], list(fields)))
+        assert outputs[0] == outputs[1]
+        assert given == [list(fields)] * 2
+    for exchange, fields in seen:
+        assert list(exchange.response_headers) == fields
+
+
+@pytest.mark.parametrize("wrong", [[COUNTED, OTHER_LENGTH], [OTHER_LENGTH, COUNTED], [(b"content-length", b"x")]])
+@pytest.mark.parametrize("last", [[COUNTED], [COUNTED, COUNTED]])
+def test_a_wrong_length_is_refused_whatever_the_last_response_was(implementation, dialogue_of, last, wrong):
+    factory = implementation({HttpSettings: HttpSettings()})
+    answered(dialogue_of(factory).feed(get()).started[0], last)
+    talk = dialogue_of(factory).feed(get())
+    with pytest.raises(LocalProtocolError, match="Content-Length"):
+        talk.started[0].respond(200, wrong)
+    answered(talk.started[0], last)
+    talk.turn()
+    assert talk.read_by_h11() == (200, b"zzz", [])

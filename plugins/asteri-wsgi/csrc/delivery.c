@@ -131,7 +131,7 @@ deliver_list(wsgi_response *self, PyObject *blocks)
 {
     /* What is sent may run anything, and that could change a list: looked at as a tuple, or its one block held. */
     if (PyList_CheckExact(blocks) && PyList_GET_SIZE(blocks) == 1) {
-        PyObject *block = wsgi_list_item(blocks, 0);
+        PyObject *block = asteri_list_item(blocks, 0);
         int failed = block == NULL ? -1 : wsgi_check_block(self->state, block);
         if (failed == 0) {
             failed = PyBytes_GET_SIZE(block) > 0 ? deliver_whole(self, block) : wsgi_end(self);

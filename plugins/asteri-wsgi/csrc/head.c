@@ -199,7 +199,7 @@ head_parse_headers(wsgi_state *state, wsgi_head *head, PyObject *headers)
     }
     /* What `examine` runs may change the list: its size is asked anew. */
     for (Py_ssize_t index = 0; failed == 0 && index < PyList_GET_SIZE(list); index++) {
-        PyObject *field = wsgi_list_item(list, index);
+        PyObject *field = asteri_list_item(list, index);
         failed = field == NULL ? -1 : head_parse_field(state, head, field);
         Py_XDECREF(field);
     }

@@ -239,15 +239,4 @@ wsgi_same_text(PyObject *one, PyObject *other)
                   (size_t)PyUnicode_GET_LENGTH(one) * (size_t)PyUnicode_KIND(one)) == 0;
 }
 
-/* A new reference to an item of a list, or NULL with IndexError. */
-static inline PyObject *
-wsgi_list_item(PyObject *list, Py_ssize_t index)
-{
-#if PY_VERSION_HEX >= 0x030D0000
-    return PyList_GetItemRef(list, index);
-#else
-    return Py_XNewRef(PyList_GetItem(list, index));
-#endif
-}
-
 #endif
