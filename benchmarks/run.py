@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from comparison import h2load, idle, measure, plot, report, servers, wrk
-from comparison.contenders import CONTENDERS, LIMIT, Contender, Files, choose, version_of
+from comparison.contenders import CONTENDERS, Files, choose, version_of
 from comparison.figures import Table
 from comparison.measure import Plan
 from comparison.scenarios import SCENARIOS, Scenario
@@ -112,27 +112,24 @@ def show_again(arguments: argparse.Namespace) -> None:
     save(arguments, contents[0][0], tables)
 
 
-def takes_part(scenario: Scenario, arguments: argparse.Namespace, files: Files) -> list[Contender]:
-    return [one for one in choose(scenario, arguments.server) if one.name != LIMIT or files.limit.exists()]
-
-
 def compare(arguments: argparse.Namespace, scenarios: Sequence[Scenario]) -> None:
     cores = server_cores(arguments.server_core, arguments.load_core, os.sched_getaffinity(0))
     known = facts(arguments, cores)
     tables: list[Table] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if servers.build_limit(folder) is None:
-            print(f"left out: {LIMIT}: there is no C compiler", file=sys.stderr)
+        limit, client = servers.build("epoll.c", folder), servers.build("client.c", folder)
+        if limit is None or client is None:
+            raise SystemExit("a C compiler is needed: apt install gcc (Debian, Ubuntu)")
         certificate, key = servers.make_certificate(folder)
-        files = Files(servers.FOLDER / "launch.py", folder / "limit", folder / "access.log", certificate, key)
+        files = Files(servers.FOLDER / "launch.py", limit, client, folder / "access.log", certificate, key)
         plan = Plan(arguments.rounds, arguments.seconds, cores, arguments.load_core, files, folder / "file")
         measure.write_large_file(plan.large_file)
         for scenario in scenarios:
             if not idle.allow_files(scenario.idle + FILES):
                 print(f"left out: {scenario.name}: the limit of open files is too low for it", file=sys.stderr)
                 continue
-            tables.append(measure.run(scenario, takes_part(scenario, arguments, files), plan))
+            tables.append(measure.run(scenario, choose(scenario, arguments.server), plan))
             print(report.text(tables[-1]), flush=True)
             save(arguments, known, tables)
 

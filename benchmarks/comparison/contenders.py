@@ -27,7 +27,9 @@ class Files:
     launch: Path
     """The program that starts servers without a command line."""
     limit: Path
-    """The compiled limit."""
+    """The compiled limit of a server."""
+    client: Path
+    """The compiled limit of a load generator."""
     log: Path
     """Where an access log goes."""
     certificate: Path

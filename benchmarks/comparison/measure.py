@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import client, h2load, idle, servers, usage, websocket, wrk
+from . import client, h2load, idle, quick, servers, usage, websocket, wrk
 from .client import BadAnswer, Checked
 from .contenders import Contender, Files
 from .figures import Figure, Table, table
@@ -106,8 +106,11 @@ def check(port: int, scenario: Scenario, keeps: bool) -> Checked:
     return client.check(port, scenario, keeps)
 
 
-def generate(port: int, scenario: Scenario, checked: Checked, seconds: int, core: int) -> Load:
+def generate(port: int, scenario: Scenario, checked: Checked, seconds: int, plan: Plan) -> Load:
     """The load, whose answers are right. Raises `BadAnswer`."""
+    core = plan.load_core
+    if scenario.quick:
+        return quick.load(plan.files.client, port, scenario, checked, seconds, core)
     if scenario.transport == "h2":
         return h2load.load(port, scenario, seconds, core)
     if scenario.transport == "websocket":
@@ -119,7 +122,7 @@ def generate(port: int, scenario: Scenario, checked: Checked, seconds: int, core
 
 def warm_up(port: int, scenario: Scenario, checked: Checked, plan: Plan) -> None:
     if scenario.transport in ("h2", "websocket"):
-        generate(port, scenario, checked, WARM_UP, plan.load_core)
+        generate(port, scenario, checked, WARM_UP, plan)
         return
     with tempfile.NamedTemporaryFile() as expected:
         expected.write(checked.content)
@@ -131,7 +134,7 @@ def warm_up(port: int, scenario: Scenario, checked: Checked, plan: Plan) -> None
 def loaded(root: int, port: int, scenario: Scenario, checked: Checked, plan: Plan) -> dict[str, float]:
     """The figures of one load."""
     before = usage.cpu(root)
-    load = generate(port, scenario, checked, plan.seconds, plan.load_core)
+    load = generate(port, scenario, checked, plan.seconds, plan)
     try:
         used = usage.cpu(root).since(before)
     except ValueError as error:

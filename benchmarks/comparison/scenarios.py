@@ -56,6 +56,8 @@ class Scenario:
     transport: Transport = "http"
     deflate: bool = False
     """Whether messages of WebSocket are compressed."""
+    quick: bool = False
+    """Whether the load comes from the quick client, with which no server has to wait for requests."""
 
     @property
     def needs(self) -> frozenset[Feature]:
@@ -96,6 +98,18 @@ def _plain() -> Iterator[Scenario]:
             application=f"plain_{interface}:{word}",
             size=size,
             connections=connections,
+        )
+
+
+def _quick(interface: Interface) -> Iterator[Scenario]:
+    for word, text, size in (("small", "500 B", 500), ("large", "12 KB", 12 * KB)):
+        yield Scenario(
+            name=f"{interface}-{text.replace(' ', '').lower()}-quick",
+            title=f"{interface.upper()}, {text}, 40 connections of the quick client",
+            interface=interface,
+            application=f"plain_{interface}:{word}",
+            size=size,
+            quick=True,
         )
 
 
@@ -194,6 +208,8 @@ def _websocket() -> Iterator[Scenario]:
 
 SCENARIOS = (
     *_plain(),
+    *_quick("wsgi"),
+    *_quick("asgi"),
     *_both("wsgi"),
     *_both("asgi"),
     *_encrypted("wsgi"),

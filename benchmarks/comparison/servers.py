@@ -1,4 +1,4 @@
-"""Starts a server on its cores and stops it with everything that it has started; builds the limit.
+"""Starts a server on its cores and stops it with everything that it has started; builds the limits.
 
 Its output goes to a file, whose end is shown when it does not start.
 """
@@ -27,13 +27,13 @@ GRACE = 10.0
 LOOK = 0.02
 
 
-def build_limit(folder: Path) -> Path | None:
-    """Compile the bare C server into a folder. None where there is no C compiler."""
+def build(source: str, folder: Path) -> Path | None:
+    """Compile one of the programs of ``limit/`` into a folder. None where there is no C compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return None
-    program = folder / "limit"
-    subprocess.run([compiler, "-std=c11", "-O2", "-o", program, FOLDER / "limit" / "epoll.c"], check=True)
+    program = folder / source.removesuffix(".c")
+    subprocess.run([compiler, "-std=c11", "-O2", "-Wall", "-o", program, FOLDER / "limit" / source], check=True)
     return program
 
 

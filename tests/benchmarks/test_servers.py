@@ -21,13 +21,13 @@ CORES = os.sched_getaffinity(0)
 
 @pytest.fixture(scope="module")
 def limit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = servers.build_limit(tmp_path_factory.mktemp("limit"))
+    program = servers.build("epoll.c", tmp_path_factory.mktemp("limit"))
     assert program is not None
     return program
 
 
 def arguments(limit: Path, scenario: Scenario, port: int) -> list[str]:
-    return limit_contender.arguments(scenario, port, Files(Path(), limit, Path(), Path(), Path()))
+    return limit_contender.arguments(scenario, port, Files(Path(), limit, *[Path()] * 4))
 
 
 @pytest.mark.parametrize("name", ["wsgi-500b-40", "asgi-12kb-1", "wsgi-close", "asgi-pipelined", "wsgi-2-workers"])
@@ -90,7 +90,7 @@ def test_each_round_begins_with_another(number: int, order: str) -> None:
 
 
 def test_a_plan_gives_one_worker_one_core_and_two_workers_two() -> None:
-    plan = measure.Plan(1, 1, (2, 3), 1, Files(Path(), Path(), Path(), Path(), Path()), Path())
+    plan = measure.Plan(1, 1, (2, 3), 1, Files(*[Path()] * 6), Path())
     assert (plan.cores(1), plan.cores(2)) == ({2}, {2, 3})
 
 
@@ -111,7 +111,7 @@ def test_who_does_not_start_is_left_out_and_the_others_are_not_asked_again(
         Contender(name="asteri", interfaces=("wsgi",), command="", distributions=("asteri",)),
         Contender(name="peer", interfaces=("wsgi",), command="", distributions=()),
     ]
-    plan = measure.Plan(2, 1, (0, 1), 1, Files(Path(), Path(), Path(), Path(), Path()), Path())
+    plan = measure.Plan(2, 1, (0, 1), 1, Files(*[Path()] * 6), Path())
     found = measure.run(BY_NAME["wsgi-500b-1"], contenders, plan)
     assert asked == ["bad", "asteri", "peer", "peer", "asteri"]
     assert found.left_out == {"missing": "not installed: no-such-distribution", "bad": "it ended"}

@@ -14,7 +14,7 @@ from comparison import contenders
 from comparison.contenders import CONTENDERS, LIMIT, Contender, Files, choose
 from comparison.scenarios import APPS, IDLE, KB, MB, SCENARIOS, Scenario, filled
 
-FILES = Files(Path("/launch.py"), Path("/limit"), Path("/access.log"), Path("/cert.pem"), Path("/key.pem"))
+FILES = Files(*map(Path, ("/launch.py", "/limit", "/client", "/access.log", "/cert.pem", "/key.pem")))
 BY_NAME = {one.name: one for one in SCENARIOS}
 
 
