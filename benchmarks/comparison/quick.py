@@ -2,7 +2,7 @@
 
 A server that is quicker than wrk finds requests by twos and threes, and its core is busy looking for the next ones: its
 processor time per request is wrk's. With a client that keeps ahead of it, its own is seen. This one can only ask what
-has one answer.
+has one answer. It never sleeps: what a server spends on waking a client on its own machine is not its own either.
 """
 
 from __future__ import annotations
