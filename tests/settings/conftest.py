@@ -53,7 +53,7 @@ def wsgi(environ, start_response):
         print("printed")
         print("complained", file=sys.stderr)
     if path == "/meet":
-        BARRIER.wait(10)
+        BARRIER.wait(60)
     if path == "/large":
         content = b"x" * (64 << 20)
     else:
