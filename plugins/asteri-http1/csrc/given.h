@@ -6,6 +6,8 @@
 #include "asteri/exchange.h"
 #include "asteri/threads.h"
 
+#include <string.h>
+
 typedef struct {
     asteri_references references;
     Py_ssize_t size;
