@@ -164,5 +164,11 @@ def test_twice_the_input_takes_no_four_times_the_time(attack: Attacked, name: st
                 assert client.response().status == 200
         return attack.processor_time() - start
 
-    once, twice = min(cost(STEP) for _ in range(2)), min(cost(2 * STEP) for _ in range(2))
-    assert twice < 4 * max(once, 0.01), f"{once:.3f} s and {twice:.3f} s"
+    # What comes in one by one costs more than what is there at once, which a busy machine decides: the least counts.
+    once, twice = [], []
+    for _ in range(10):
+        once.append(cost(STEP))
+        twice.append(cost(2 * STEP))
+        if min(twice) < 4 * max(min(once), 0.01):
+            return
+    raise AssertionError(f"{min(once):.3f} s and {min(twice):.3f} s")
